@@ -81,8 +81,7 @@ static __thread const struct lock *lock_held[LOCK_HELD_MAX]
 static const char *const lock_rank_names[LOCK_RANK_MAX] = {
 	[LOCK_TABLE] = "table", [LOCK_NESTING] = "nesting", [LOCK_MTX] = "mtx",
 	[LOCK_LOOP] = "loop",	[LOCK_WAITQ] = "waitq",	    [LOCK_EP] = "ep",
-	[LOCK_FILE] = "file",	[LOCK_SLAB] = "slab",	    [LOCK_PAGES] = "pages",
-	[LOCK_TRACE] = "trace",
+	[LOCK_SLAB] = "slab",	[LOCK_PAGES] = "pages",	    [LOCK_TRACE] = "trace",
 };
 
 /* A line of text built without stdio, which the host may be in the middle of. */

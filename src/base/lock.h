@@ -32,7 +32,6 @@ enum lock_rank {
 	LOCK_LOOP,    /* the poll loop's set of eventpolls */
 	LOCK_WAITQ,   /* a file's wait queue: callbacks run under it */
 	LOCK_EP,      /* ep->lock: ready list, taken by those callbacks */
-	LOCK_FILE,    /* a file's list of watchers */
 	LOCK_SLAB,    /* slots of a slab shared by all eventpolls */
 	LOCK_PAGES,   /* pages behind every slab */
 	LOCK_TRACE,   /* the session: anybody may trace, holding anything */

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "engine/file.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/slab.h"
+#include "real/sys.h"
+
+static struct lock file_slab_lock = LOCK_INIT(LOCK_SLAB); /* protects file_slab */
+static struct slab file_slab;
+static bool file_slab_is_ready;
+
+struct file *file_new(void)
+{
+	struct file *file;
+	uint32_t slot;
+
+	lock_acquire(&file_slab_lock);
+	if (!file_slab_is_ready) {
+		slab_init(&file_slab, sizeof(struct file));
+		file_slab_is_ready = true;
+	}
+	file = slab_alloc(&file_slab, &slot);
+	lock_release(&file_slab_lock);
+	if (!file)
+		return NULL;
+
+	lock_init(&file->wq_lock, LOCK_WAITQ);
+	list_init(&file->wq);
+	file->ep = NULL;
+	file->nr_fds = 0;
+	file->slot = slot;
+	file->born = 0;
+	file->kind = FILE_UNKNOWN;
+	file->is_shared = false;
+	__atomic_store_n(&file->refs, 1, __ATOMIC_RELEASE);
+	return file;
+}
+
+void file_get(struct file *file)
+{
+	__atomic_add_fetch(&file->refs, 1, __ATOMIC_RELAXED);
+}
+
+void file_put(struct file *file)
+{
+	if (__atomic_sub_fetch(&file->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	lock_acquire(&file_slab_lock);
+	slab_free(&file_slab, file->slot);
+	lock_release(&file_slab_lock);
+}
+
+/* "/proc/self/fd/" and a descriptor, without stdio. */
+static const char *file_proc_path(int fd, char path[32])
+{
+	static const char prefix[] = "/proc/self/fd/";
+	char *end = path + 31;
+
+	*end = '\0';
+	do
+		*--end = (char)('0' + fd % 10);
+	while (fd /= 10);
+	end -= sizeof(prefix) - 1;
+	memcpy(end, prefix, sizeof(prefix) - 1);
+	return end;
+}
+
+/*
+ * Anonymous inodes share one inode number; only their name tells them apart.
+ * Those not listed (perf events, and whatever the next kernel brings) are not
+ * known to answer twice alike.
+ */
+static enum file_kind file_classify_anon(int fd)
+{
+	static const char prefix[] = "anon_inode:";
+	static const struct {
+		const char *name;
+		enum file_kind kind;
+	} kinds[] = {
+		{"[eventfd]", FILE_EVENTFD},	 {"[timerfd]", FILE_REPEATABLE},
+		{"[signalfd]", FILE_REPEATABLE}, {"inotify", FILE_REPEATABLE},
+		{"[pidfd]", FILE_REPEATABLE},	 {"[eventpoll]", FILE_REPEATABLE},
+		{"[fanotify]", FILE_REPEATABLE},
+	};
+	char path[32], name[64];
+	long len = sys_readlinkat(AT_FDCWD, file_proc_path(fd, path), name, sizeof(name) - 1);
+
+	if (len < (long)sizeof(prefix) - 1)
+		return FILE_ONCE;
+	name[len] = '\0';
+	if (strncmp(name, "pidfd:", 6) == 0)
+		return FILE_REPEATABLE;
+	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+		return FILE_ONCE;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(name + sizeof(prefix) - 1, kinds[i].name) == 0)
+			return kinds[i].kind;
+	return FILE_ONCE;
+}
+
+/* Character devices whose poll looks at a buffer: ttys, and pseudo terminals. */
+static bool file_is_tty(dev_t device)
+{
+	unsigned int number = major(device);
+
+	return number == 4 || number == 5 || (number >= 136 && number <= 143);
+}
+
+enum file_kind file_classify(int fd)
+{
+	struct stat st;
+
+	if (sys_fstat(fd, &st) < 0)
+		return FILE_UNKNOWN;
+	switch (st.st_mode & S_IFMT) {
+	case S_IFSOCK:
+	case S_IFIFO:
+		return FILE_REPEATABLE;
+	case S_IFCHR:
+		return file_is_tty(st.st_rdev) ? FILE_REPEATABLE : FILE_ONCE;
+	default: /* anonymous inodes have no type, or that of a regular file */
+		return file_classify_anon(fd);
+	}
+}
+
+void file_reset_all(void)
+{
+	lock_reset(&file_slab_lock);
+	for (uint32_t slot = 0; file_slab_is_ready && slot < slab_limit(&file_slab); slot++) {
+		struct file *file = slab_at(&file_slab, slot);
+
+		lock_reset(&file->wq_lock);
+		list_init(&file->wq);
+	}
+}

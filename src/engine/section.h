@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * section.h - where a thread is inside interpoll, as its signal handlers see it.
+ *
+ * A handler may run between any two instructions of ours and call us again.
+ * Blocking signals would cost more than most of our calls, so a thread marks
+ * instead that it is inside a section, and which locks it holds there:
+ *
+ *	section_enter() says false	a handler interrupted this thread's own
+ *					section: take no lock, put to the kernel
+ *					what the kernel must judge, and defer the
+ *					rest with section_defer()
+ *	section_enter() says true	inside now.  If the thread had left an earlier
+ *					section by siglongjmp, its locks have been
+ *					handed back and what they protect repaired
+ *
+ * Sections are short and never sleep; a waiter leaves its section for the time
+ * it sleeps.  All of it is per thread: no atomics, a few plain stores.
+ */
+#ifndef INTERPOLL_ENGINE_SECTION_H
+#define INTERPOLL_ENGINE_SECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#include "base/lock.h"
+
+enum {
+	SECTION_LOCKS_MAX = 16, /* locks held at once: table, loop, nested eventpolls */
+	SECTION_DEFERRED_MAX = 32,
+};
+
+/* A call that a handler made inside our own section, to be finished after it. */
+struct deferred {
+	void (*run)(const struct deferred *deferred);
+	void *object;
+	uint32_t generation;
+	int op, fd;
+	struct epoll_event event;
+};
+
+struct section {
+	uintptr_t frame; /* stack address of the section; 0: outside */
+	unsigned int nr_locks;
+	struct section_lock {
+		struct lock *lock;
+		void (*repair)(struct lock *lock); /* of what it protects; may be NULL */
+	} locks[SECTION_LOCKS_MAX];
+	unsigned int nr_deferred;
+	struct deferred deferred[SECTION_DEFERRED_MAX];
+};
+
+extern __thread struct section section_self __attribute__((tls_model("initial-exec")));
+
+/* The slow half of section_enter(): we are inside already, or were abandoned. */
+bool section_reenter(uintptr_t frame);
+
+/* The slow half of section_leave(). */
+void section_run_deferred(void);
+
+static inline bool section_enter(void)
+{
+	uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+
+	if (__builtin_expect(section_self.frame != 0, 0))
+		return section_reenter(frame);
+	section_self.frame = frame;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return true;
+}
+
+static inline void section_leave(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	section_self.frame = 0;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (__builtin_expect(section_self.nr_deferred != 0, 0))
+		section_run_deferred();
+}
+
+/* Is the calling thread inside a section?  For assertions. */
+static inline bool section_is_inside(void)
+{
+	return section_self.frame != 0;
+}
+
+/*
+ * Take @lock inside the section; @repair is called with the lock held if the
+ * section is abandoned.  Locks are released in any order.
+ */
+void section_acquire(struct lock *lock, void (*repair)(struct lock *lock));
+void section_acquire_nested(struct lock *lock, unsigned int depth,
+			    void (*repair)(struct lock *lock));
+void section_release(struct lock *lock);
+
+/*
+ * Have @deferred->run called when this thread's section ends.  For handlers
+ * that interrupted it.  Returns 0, or -ENOMEM when too much is deferred.
+ */
+int section_defer(const struct deferred *deferred);
+
+/* In the child of fork: the section that forked holds nothing here. */
+void section_reset(void);
+
+#endif

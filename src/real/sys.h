@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.h - raw system calls.
+ *
+ * Everything interpoll asks of the kernel on its own behalf goes through here:
+ * the calls are no cancellation points, leave errno alone, cannot be
+ * intercepted by ourselves or by another preload, and are async-signal-safe.
+ * Each returns what the kernel returns: 0 or more, or -errno.
+ */
+#ifndef INTERPOLL_REAL_SYS_H
+#define INTERPOLL_REAL_SYS_H
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/raw.h"
+
+#define sys_arg(x) ((long)(uintptr_t)(x))
+
+/* The kernel's sigset_t, not libc's: what the *_sigmask arguments count. */
+#define SYS_SIGSET_SIZE (_NSIG / 8)
+
+static inline int sys_epoll_create1(int flags)
+{
+	return (int)raw_call(SYS_epoll_create1, flags, 0, 0, 0, 0, 0);
+}
+
+static inline int sys_epoll_ctl(int epfd, int op, int fd, const struct epoll_event *event)
+{
+	return (int)raw_call(SYS_epoll_ctl, epfd, op, fd, sys_arg(event), 0, 0);
+}
+
+/* Collect what is there, at most @max events; never blocks. */
+static inline int sys_epoll_collect(int epfd, struct epoll_event *events, int max)
+{
+	return (int)raw_call(SYS_epoll_pwait, epfd, sys_arg(events), max, 0, 0, SYS_SIGSET_SIZE);
+}
+
+/* Poll @nr files once; never blocks. */
+static inline int sys_poll_now(struct pollfd *fds, unsigned int nr)
+{
+	struct timespec timeout = {0, 0};
+
+	return (int)raw_call(SYS_ppoll, sys_arg(fds), nr, sys_arg(&timeout), 0, SYS_SIGSET_SIZE, 0);
+}
+
+/* Poll @nr files; sleeps up to @timeout (NULL: for ever). */
+static inline int sys_ppoll(struct pollfd *fds, unsigned int nr, struct timespec *timeout)
+{
+	return (int)raw_call(SYS_ppoll, sys_arg(fds), nr, sys_arg(timeout), 0, SYS_SIGSET_SIZE, 0);
+}
+
+static inline int sys_close(int fd)
+{
+	return (int)raw_call(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static inline int sys_dup3(int oldfd, int newfd, int flags)
+{
+	return (int)raw_call(SYS_dup3, oldfd, newfd, flags, 0, 0, 0);
+}
+
+static inline int sys_fcntl(int fd, int cmd, long arg)
+{
+	return (int)raw_call(SYS_fcntl, fd, cmd, arg, 0, 0, 0);
+}
+
+static inline int sys_eventfd2(unsigned int count, int flags)
+{
+	return (int)raw_call(SYS_eventfd2, count, flags, 0, 0, 0, 0);
+}
+
+static inline int sys_openat(int dirfd, const char *path, int flags)
+{
+	return (int)raw_call(SYS_openat, dirfd, sys_arg(path), flags, 0, 0, 0);
+}
+
+static inline long sys_read(int fd, void *buf, size_t len)
+{
+	return raw_call(SYS_read, fd, sys_arg(buf), (long)len, 0, 0, 0);
+}
+
+static inline long sys_write(int fd, const void *buf, size_t len)
+{
+	return raw_call(SYS_write, fd, sys_arg(buf), (long)len, 0, 0, 0);
+}
+
+static inline long sys_readlinkat(int dirfd, const char *path, char *buf, size_t len)
+{
+	return raw_call(SYS_readlinkat, dirfd, sys_arg(path), sys_arg(buf), (long)len, 0, 0);
+}
+
+static inline int sys_fstat(int fd, struct stat *st)
+{
+	return (int)raw_call(SYS_fstat, fd, sys_arg(st), 0, 0, 0, 0);
+}
+
+static inline int sys_getpid(void)
+{
+	return (int)raw_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline int sys_gettid(void)
+{
+	return (int)raw_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+/* Does thread @tid of process @pid exist? */
+static inline bool sys_has_thread(int pid, int tid)
+{
+	return raw_call(SYS_tgkill, pid, tid, 0, 0, 0, 0) == 0;
+}
+
+static inline long sys_getrandom(void *buf, size_t len)
+{
+	return raw_call(SYS_getrandom, sys_arg(buf), (long)len, 0, 0, 0, 0);
+}
+
+/* Is the calling thread running on its alternate signal stack? */
+static inline bool sys_is_on_altstack(void)
+{
+	stack_t ss = {.ss_flags = SS_DISABLE};
+
+	raw_call(SYS_sigaltstack, 0, sys_arg(&ss), 0, 0, 0, 0);
+	return (ss.ss_flags & SS_ONSTACK) != 0;
+}
+
+#endif

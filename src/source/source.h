@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * source.h - where edges come from.
+ *
+ * The engine owns epoll's semantics and asks a source for one thing: edges.
+ * An edge says that the file behind a registration was woken, and what its
+ * poll mask was when the edge was collected.  A registration is named by a
+ * tag, 64 bits that mean nothing to the source.
+ *
+ *	source_epoll	a real kernel epoll; edges are the kernel's own wakeups
+ *	source_poll	poll(2) over the armed files; edges are inferred from levels
+ *	a fake		unit tests drive the engine with edges of their own
+ *
+ * Locking: all functions are called with the eventpoll's mtx held, or, for a
+ * source driven by the poll loop thread, with the loop lock held as stated at
+ * each function.  None is a cancellation point except sleep().  None touches
+ * errno.  All return 0 or more, or -errno.
+ */
+#ifndef INTERPOLL_SOURCE_SOURCE_H
+#define INTERPOLL_SOURCE_SOURCE_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+struct source;
+
+struct source_ops {
+	const char *name;
+
+	/*
+	 * Registrations live in a kernel epoll, which validates them, keeps those
+	 * the engine asks it to keep, and is the application's epfd itself.
+	 * Without it the engine validates, keeps everything, and detects loops.
+	 */
+	bool has_kernel_epoll;
+
+	/*
+	 * Make the descriptor that the application will know as its epfd.
+	 * @flags: EPOLL_CLOEXEC or 0.  Fills in @source; returns the descriptor,
+	 * -EMFILE, -ENFILE or -ENOMEM.
+	 */
+	int (*open)(struct source *source, int flags);
+
+	/* Free what open() and arm() made, except the descriptor. */
+	void (*fini)(struct source *source);
+
+	/*
+	 * Register descriptor @fd under @tag.  With EPOLLET in @events every
+	 * wakeup is an edge; without it the kernel keeps the level (only asked
+	 * of a source that has a kernel epoll).  A file that is ready when it is
+	 * armed counts as woken.  Errors: epoll_ctl(2), EPOLL_CTL_ADD.
+	 */
+	int (*arm)(struct source *source, int fd, uint32_t events, uint64_t tag);
+
+	/*
+	 * Change the registration of @fd: new events, new tag.  Edges collected
+	 * under the old tag are void; a ready file counts as woken.
+	 * Errors: epoll_ctl(2), EPOLL_CTL_MOD.
+	 */
+	int (*rearm)(struct source *source, int fd, uint32_t events, uint64_t tag);
+
+	/* Remove the registration of @fd.  Errors: epoll_ctl(2), EPOLL_CTL_DEL. */
+	int (*disarm)(struct source *source, int fd);
+
+	/*
+	 * Descriptor @fd is about to be closed and its description will be gone:
+	 * forget it without a system call.  May be NULL where the kernel forgets.
+	 */
+	void (*forget)(struct source *source, int fd);
+
+	/*
+	 * Collect at most @max edges into @edges (tag in data.u64); never blocks.
+	 * Loop lock held where the source is driven by the poll loop.
+	 */
+	int (*collect)(struct source *source, struct epoll_event *edges, int max);
+
+	/*
+	 * Write what the poll loop must poll for this source to @set, at most
+	 * @max entries; returns the number there are, which may be larger.
+	 * Loop lock held.
+	 */
+	unsigned int (*pollset)(struct source *source, struct pollfd *set, unsigned int max);
+
+	/*
+	 * Like collect(), but sleeps until there is an edge, for at most
+	 * @timeout_ns (CLOCK_FOREVER: no end), with @sigmask installed (NULL: as it
+	 * is).  No lock held.  A cancellation point.  -EINTR after a handler.
+	 * NULL for a source whose waiters cannot sleep in it.
+	 */
+	int (*sleep)(int fd, struct epoll_event *edges, int max, uint64_t timeout_ns,
+		     const sigset_t *sigmask);
+};
+
+/* The part of an eventpoll that belongs to its source. */
+struct source {
+	const struct source_ops *ops;
+	int fd;		     /* the epfd: S, or what stands for it */
+	struct pollset *set; /* source_poll: the armed files */
+};
+
+extern const struct source_ops source_epoll;
+extern const struct source_ops source_poll;
+
+#endif
