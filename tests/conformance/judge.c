@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+/*
+ * judge.c - runs the claims of one program, each in a child of its own.
+ */
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "claim.h"
+#include "judge.h"
+
+#define LIMIT_S 20   /* a claim that takes longer hangs */
+#define NR_FDS	4096 /* claims work below this number */
+
+struct verdict *verdict;
+
+/* ---- the child --------------------------------------------------------- */
+
+/* Mark every open descriptor; returns how many. */
+static int list_descriptors(bool *is_open)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	int nr = 0;
+
+	memset(is_open, 0, NR_FDS);
+	while (dir && (entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (entry->d_name[0] == '.' || fd == dirfd(dir) || fd >= NR_FDS)
+			continue;
+		is_open[fd] = true;
+		nr++;
+	}
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+static void expect_no_leak(const char *name, const bool *before)
+{
+	static bool after[NR_FDS];
+	char link[64], target[128];
+	ssize_t length;
+
+	list_descriptors(after);
+	for (int fd = 0; fd < NR_FDS; fd++) {
+		if (after[fd] == before[fd])
+			continue;
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		length = readlink(link, target, sizeof(target) - 1);
+		target[length < 0 ? 0 : length] = '\0';
+		claim_fail(name, 0, "descriptor %d (%s) %s", fd, target,
+			   after[fd] ? "was left open" : "was closed");
+	}
+}
+
+static _Noreturn void run_child(const char *name, void (*body)(void))
+{
+	static bool before[NR_FDS];
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	list_descriptors(before);
+	body();
+	expect_no_leak(name, before);
+	_exit(0);
+}
+
+/* ---- the parent -------------------------------------------------------- */
+
+/* Where every thread of a hung child sleeps, for the report. */
+static void describe_hang(pid_t pid, char *text, size_t size)
+{
+	char path[80], line[160];
+	struct dirent *entry;
+	size_t used;
+	DIR *dir;
+
+	used = (size_t)snprintf(text, size, "hangs after %s:%d;", verdict->file, verdict->line);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)) && used < size) {
+		FILE *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/syscall", (int)pid,
+			 entry->d_name);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		if (fgets(line, sizeof(line), file))
+			used += (size_t)snprintf(text + used, size - used,
+						 "\n#   thread %.16s in call %.*s", entry->d_name,
+						 (int)strcspn(line, "\n"), line);
+		fclose(file);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* Wait for the child; true if its time was up and it had to be killed. */
+static bool await_child(pid_t pid, int *status, char *text, size_t size)
+{
+	struct pollfd watched = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	bool is_hung = false;
+	int ready;
+
+	do
+		ready = poll(&watched, 1, LIMIT_S * 1000);
+	while (ready < 0 && errno == EINTR);
+	if (ready == 0) {
+		is_hung = true;
+		describe_hang(pid, text, size);
+	}
+	close(watched.fd);
+	kill(-pid, SIGKILL); /* its children too; our own group is another one */
+	if (is_hung)
+		kill(pid, SIGKILL);
+	waitpid(pid, status, 0);
+	return is_hung;
+}
+
+/* Run @body in a child; true if it passed, else why not is in @text. */
+static bool judge(const char *name, void (*body)(void), char *text, size_t size)
+{
+	int status;
+	pid_t pid;
+
+	memset(verdict, 0, sizeof(*verdict));
+	verdict->file = name;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		run_child(name, body);
+	if (pid < 0) {
+		snprintf(text, size, "fork failed: %s", strerrorname_np(errno));
+		return false;
+	}
+	setpgid(pid, pid);
+	if (await_child(pid, &status, text, size))
+		return false;
+	if (atomic_load(&verdict->is_written))
+		snprintf(text, size, "%s", verdict->text);
+	else if (WIFSIGNALED(status))
+		snprintf(text, size, "killed by SIG%s after %s:%d", sigabbrev_np(WTERMSIG(status)),
+			 verdict->file, verdict->line);
+	else if (WEXITSTATUS(status) != 0)
+		snprintf(text, size, "exited with %d after %s:%d", WEXITSTATUS(status),
+			 verdict->file, verdict->line);
+	else
+		return true;
+	return false;
+}
+
+/* Run one claim as its mode asks for; prints its line, true if it is ok. */
+static bool run_claim(const struct claim *claim)
+{
+	bool is_excepted = claim->except && mode_is_one_of(claim->except);
+	static char text[2200];
+	bool has_passed;
+
+	text[0] = '\0';
+	has_passed =
+		judge(claim->name, is_excepted && claim->deviation ? claim->deviation : claim->body,
+		      text, sizeof(text));
+	if (is_excepted && !claim->deviation) {
+		snprintf(text, sizeof(text), "holds after all: remove the exception");
+		has_passed = !has_passed;
+	}
+	printf("%s %s", has_passed ? "ok" : "not ok", claim->name);
+	if (is_excepted)
+		printf(" # deviation: %s", claim->reason);
+	putchar('\n');
+	if (!has_passed)
+		printf("# %s\n", text);
+	return has_passed;
+}
+
+static bool is_asked_for(const struct claim *claim, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], claim->name) == 0)
+			return true;
+	return argc < 2;
+}
+
+/* usage: PROGRAM [CLAIM...] */
+int main(int argc, char **argv)
+{
+	int nr_passed = 0, nr_failed = 0;
+
+	claim_read_mode();
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	verdict = mmap(NULL, sizeof(*verdict), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (verdict == MAP_FAILED)
+		return 2;
+	for (const struct claim *claim = claim_list(); claim; claim = claim->next) {
+		if (!is_asked_for(claim, argc, argv))
+			continue;
+		if (claim->only && !mode_is_one_of(claim->only)) {
+			printf("not claimed %s # %s\n", claim->name, claim->reason);
+			continue;
+		}
+		if (run_claim(claim))
+			nr_passed++;
+		else
+			nr_failed++;
+	}
+	printf("%d passed, %d failed\n", nr_passed, nr_failed);
+	return nr_failed > 0 || nr_passed == 0;
+}
