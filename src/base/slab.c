@@ -102,9 +102,10 @@ void *slab_alloc(struct slab *slab, uint32_t *ret_slot)
 
 void slab_free(struct slab *slab, uint32_t slot)
 {
-	uint32_t *link = slab_link(slab, slot);
+	uint32_t *link;
 
 	ensure(slab_is_live(slab, slot));
+	link = slab_link(slab, slot);
 	link_write(link, slab->free);
 	slab->free = slot;
 	slab->nr_live--;

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_lock.c - one at a time, nobody forgotten; and in debug builds, in order.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+
+#define NR_THREADS 4
+
+Test(lock, is_held_until_released)
+{
+	struct lock lock;
+
+	lock_init(&lock, LOCK_EP);
+	cr_assert_not(lock_is_locked(&lock));
+	lock_acquire(&lock);
+	cr_assert(lock_is_locked(&lock));
+	lock_release(&lock);
+	cr_assert_not(lock_is_locked(&lock));
+}
+
+Test(lock, static_initialiser_makes_a_free_lock)
+{
+	static struct lock lock = LOCK_INIT(LOCK_TABLE);
+
+	cr_assert(lock_try(&lock));
+	cr_assert_not(lock_try(&lock));
+	lock_release(&lock);
+	cr_assert(lock_try(&lock));
+	lock_release(&lock);
+}
+
+Test(lock, reset_frees_what_its_holder_never_releases)
+{
+	struct lock lock;
+
+	lock_init(&lock, LOCK_EP);
+	lock_acquire(&lock);
+	lock_reset(&lock);
+	cr_assert_not(lock_is_locked(&lock));
+	lock_acquire(&lock);
+	lock_release(&lock);
+}
+
+/* Two counters that agree whenever the lock is free; not atomic, so that a race shows. */
+static struct shared {
+	struct lock lock;
+	unsigned long rounds;
+	volatile unsigned long first, second;
+	unsigned long nr_torn;
+} shared;
+
+static void *count_under_lock(void *use_try)
+{
+	for (unsigned long i = 0; i < shared.rounds; i++) {
+		if (use_try) {
+			while (!lock_try(&shared.lock))
+				sched_yield();
+		} else {
+			lock_acquire(&shared.lock);
+		}
+		shared.nr_torn += shared.first != shared.second;
+		shared.first = shared.first + 1;
+		/* now and then be preempted inside, so that others spin out and sleep */
+		if (i % 512 == 0)
+			sched_yield();
+		shared.second = shared.second + 1;
+		lock_release(&shared.lock);
+	}
+	return NULL;
+}
+
+static void count_with_threads(bool is_mixed)
+{
+	pthread_t threads[NR_THREADS];
+
+	shared = (struct shared){.rounds = 100000};
+	lock_init(&shared.lock, LOCK_EP);
+	for (int i = 0; i < NR_THREADS; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, count_under_lock,
+					    is_mixed && i % 2 ? &shared : NULL),
+			     0);
+	for (int i = 0; i < NR_THREADS; i++)
+		cr_assert_eq(pthread_join(threads[i], NULL), 0);
+	cr_assert_eq(shared.nr_torn, 0);
+	cr_assert_eq(shared.first, NR_THREADS * shared.rounds);
+	cr_assert_eq(shared.second, NR_THREADS * shared.rounds);
+	cr_assert_not(lock_is_locked(&shared.lock));
+}
+
+Test(lock, excludes_all_others, .timeout = 60)
+{
+	count_with_threads(false);
+}
+
+Test(lock, excludes_those_who_only_try, .timeout = 60)
+{
+	count_with_threads(true);
+}
+
+/*
+ *	main	hold ........................ release
+ *	others	      acquire: sleep in the futex        each gets it once
+ *
+ * The kernel is asked whether the others sleep; so none is woken by accident.
+ */
+static struct {
+	struct lock lock;
+	pid_t tids[NR_THREADS];
+	int nr_got;
+} sleepers;
+
+static void *sleep_for_lock(void *tid)
+{
+	__atomic_store_n((pid_t *)tid, gettid(), __ATOMIC_RELEASE);
+	lock_acquire(&sleepers.lock);
+	sleepers.nr_got++;
+	lock_release(&sleepers.lock);
+	return NULL;
+}
+
+/* Wait until thread *@tid sleeps in the kernel, as /proc tells it. */
+static void await_sleep(const pid_t *tid)
+{
+	char path[64], state = 0;
+	FILE *stat;
+
+	while (!__atomic_load_n(tid, __ATOMIC_ACQUIRE))
+		sched_yield();
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)*tid);
+	while (state != 'S') {
+		stat = fopen(path, "r");
+		cr_assert_not_null(stat);
+		cr_assert_eq(fscanf(stat, "%*d (%*[^)]) %c", &state), 1);
+		fclose(stat);
+	}
+}
+
+Test(lock, every_sleeper_gets_it_in_the_end, .timeout = 60)
+{
+	pthread_t threads[NR_THREADS];
+
+	lock_init(&sleepers.lock, LOCK_EP);
+	lock_acquire(&sleepers.lock);
+	for (int i = 0; i < NR_THREADS; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, sleep_for_lock, &sleepers.tids[i]),
+			     0);
+	for (int i = 0; i < NR_THREADS; i++)
+		await_sleep(&sleepers.tids[i]);
+	cr_assert_eq(sleepers.nr_got, 0);
+	lock_release(&sleepers.lock);
+	for (int i = 0; i < NR_THREADS; i++)
+		cr_assert_eq(pthread_join(threads[i], NULL), 0);
+	cr_assert_eq(sleepers.nr_got, NR_THREADS);
+}
+
+static void ignore_signal(int signo)
+{
+	(void)signo;
+}
+
+/* A signal ends the futex wait early: the sleeper must look again, and keep errno. */
+static void *keep_errno_over_signals(void *tid)
+{
+	errno = ENOTTY;
+	sleep_for_lock(tid);
+	return (void *)(intptr_t)errno;
+}
+
+Test(lock, signals_do_not_let_a_sleeper_through, .timeout = 60)
+{
+	struct sigaction action = {.sa_handler = ignore_signal};
+	pthread_t thread;
+	void *seen_errno;
+
+	cr_assert_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	lock_init(&sleepers.lock, LOCK_EP);
+	lock_acquire(&sleepers.lock);
+	cr_assert_eq(pthread_create(&thread, NULL, keep_errno_over_signals, &sleepers.tids[0]), 0);
+	for (int i = 0; i < 100; i++) {
+		await_sleep(&sleepers.tids[0]);
+		cr_assert_eq(pthread_kill(thread, SIGUSR1), 0);
+		cr_assert_eq(sleepers.nr_got, 0);
+	}
+	lock_release(&sleepers.lock);
+	cr_assert_eq(pthread_join(thread, &seen_errno), 0);
+	cr_assert_eq(sleepers.nr_got, 1);
+	cr_assert_eq((intptr_t)seen_errno, ENOTTY);
+}
+
+#ifdef INTERPOLL_DEBUG
+
+static struct lock table = LOCK_INIT(LOCK_TABLE);
+static struct lock outer = LOCK_INIT(LOCK_MTX), inner = LOCK_INIT(LOCK_MTX);
+static struct lock ep = LOCK_INIT(LOCK_EP);
+
+Test(lock_rank, growing_ranks_are_fine_and_release_is_in_any_order)
+{
+	lock_acquire(&table);
+	lock_acquire_nested(&outer, 0);
+	lock_acquire_nested(&inner, 1);
+	lock_acquire(&ep);
+	lock_release(&table);
+	lock_release(&inner);
+	lock_release(&ep);
+	lock_release(&outer);
+	lock_assert_none_held();
+}
+
+Test(lock_rank, holder_is_the_thread_not_the_process)
+{
+	lock_assert_none_held();
+	lock_acquire(&ep);
+	cr_assert(lock_is_held(&ep));
+	cr_assert_not(lock_is_held(&table));
+	lock_assert_held(&ep);
+	lock_release(&ep);
+	cr_assert_not(lock_is_held(&ep));
+}
+
+Test(lock_rank, shrinking_rank_aborts, .signal = SIGABRT)
+{
+	lock_acquire(&ep);
+	lock_acquire(&table);
+}
+
+Test(lock_rank, equal_rank_without_subclass_aborts, .signal = SIGABRT)
+{
+	lock_acquire(&outer);
+	lock_acquire(&inner);
+}
+
+Test(lock_rank, shrinking_subclass_aborts, .signal = SIGABRT)
+{
+	lock_acquire_nested(&outer, 2);
+	lock_acquire_nested(&inner, 1);
+}
+
+Test(lock_rank, subclass_out_of_range_aborts, .signal = SIGABRT)
+{
+	lock_acquire_nested(&outer, LOCK_SUBCLASS_MAX + 1);
+}
+
+/* Without the check this would sleep for ever. */
+Test(lock_rank, acquiring_twice_aborts, .signal = SIGABRT, .timeout = 20)
+{
+	lock_acquire(&ep);
+	lock_acquire(&ep);
+}
+
+Test(lock_rank, a_lock_that_was_tried_counts_as_held, .signal = SIGABRT)
+{
+	cr_assert(lock_try(&ep));
+	lock_acquire(&table);
+}
+
+Test(lock_rank, trying_out_of_order_is_allowed)
+{
+	lock_acquire(&ep);
+	cr_assert(lock_try(&table));
+	lock_release(&table);
+	lock_release(&ep);
+	lock_assert_none_held();
+}
+
+Test(lock_rank, releasing_what_is_not_held_aborts, .signal = SIGABRT)
+{
+	lock_release(&ep);
+}
+
+Test(lock_rank, assertion_of_a_lock_not_held_aborts, .signal = SIGABRT)
+{
+	lock_assert_held(&ep);
+}
+
+Test(lock_rank, assertion_of_no_locks_aborts_while_one_is_held, .signal = SIGABRT)
+{
+	lock_acquire(&ep);
+	lock_assert_none_held();
+}
+
+static void *try_to_release(void *lock)
+{
+	lock_release(lock);
+	return NULL;
+}
+
+Test(lock_rank, release_by_another_thread_aborts, .signal = SIGABRT)
+{
+	pthread_t thread;
+
+	lock_acquire(&ep);
+	pthread_create(&thread, NULL, try_to_release, &ep);
+	pthread_join(thread, NULL);
+}
+
+Test(lock_rank, reset_forgets_that_this_thread_held_it)
+{
+	lock_acquire(&ep);
+	lock_reset(&ep);
+	lock_assert_none_held();
+	lock_acquire(&table);
+	lock_release(&table);
+}
+
+#endif
