@@ -12,11 +12,13 @@
  * Reading takes no lock: chunks are never freed, an entry is one pointer, and
  * files live in a slab, so that a reader who is late finds an old file, never
  * nonsense.  Everything else is under the table lock (rank LOCK_TABLE), the
- * outermost of all.
+ * outermost of all, except what a signal handler does to a thread that may hold
+ * it, table_take(): an exchange, so that a descriptor's reference has one owner.
  *
  * The epoch of a number is the fork count when its last description was
  * closed: what the number names now is younger than that, and is shared with
- * another process only if there was a fork since.
+ * another process only if there was a fork since.  A number whose chunk was not
+ * needed yet has epoch 0, which is never younger than the truth.
  */
 #ifndef INTERPOLL_FD_TABLE_H
 #define INTERPOLL_FD_TABLE_H
@@ -40,6 +42,9 @@ struct table_entry {
 #define TABLE_INTERNAL ((struct file *)1)
 
 extern struct table_entry *table_chunks[TABLE_NR_CHUNKS];
+
+/* The fork count (fd/process.h keeps it); stored in the epoch of what is closed. */
+extern uint32_t table_fork_count;
 
 /* The entry of @fd, NULL if its chunk was never needed or @fd is negative.  Any context. */
 static inline struct table_entry *table_entry(int fd)
@@ -74,35 +79,71 @@ static inline bool table_is_internal(int fd)
 	return table_peek(fd) == TABLE_INTERNAL;
 }
 
+/*
+ * What @fd names next is younger than now.  Called before the real close, so
+ * that whoever opens the number again finds it noted.  Any context, no lock.
+ */
+static inline void table_note_closed(struct table_entry *entry)
+{
+	uint32_t now = __atomic_load_n(&table_fork_count, __ATOMIC_RELAXED);
+
+	if (__builtin_expect(__atomic_load_n(&entry->epoch, __ATOMIC_RELAXED) != now, 0))
+		__atomic_store_n(&entry->epoch, now, __ATOMIC_RELEASE);
+}
+
 /* The table lock; inside a section (engine/section.h). */
 void table_lock(void);
 void table_unlock(void);
 
+/* Abort unless the calling thread holds the table lock.  Debug builds only. */
+void table_assert_locked(void);
+
 /* -------- table lock held -------- */
+
+/*
+ * Let @fd, which has an entry (table_reserve()) and no file, name @file: one
+ * more of its descriptors.
+ */
+void table_set(int fd, struct file *file);
+
+/*
+ * @fd names its file no longer: file->nr_fds is one less, and if that was the
+ * last the caller drops the reference of the descriptors, file_put().  Notes
+ * the epoch.  Returns the file, NULL if there was none.
+ */
+struct file *table_clear(int fd);
+
+/* A number other than @except that names @file, or -1.  Walks the table. */
+int table_find(const struct file *file, int except);
+
+/* -------- any context, no lock -------- */
 
 /* Make sure @fd has an entry.  0, -ENOMEM, or -EBADF for a number beyond the table. */
 int table_reserve(int fd);
 
 /*
- * Let @fd, which has an entry and no file, name @file: one more of its
- * descriptors.
+ * As table_clear(), but file->nr_fds is not touched: whoever takes the file
+ * out owes it that, under the lock.  For signal handlers.
  */
-void table_set(int fd, struct file *file);
+struct file *table_take(int fd);
 
-/*
- * @fd names its file no longer; the caller drops what the descriptor stood for
- * (file->nr_fds is one less, file_put() is the caller's).  Notes the epoch.
- * Returns the file, NULL if there was none.
- */
-struct file *table_clear(int fd);
-
-/* The highest number that may have an entry, -1 for none; for walks. */
+/* A number above all that have an entry; for walks. */
 int table_limit(void);
 
-/* -------- any context -------- */
+/*
+ * The first number in [@fd, @end) that stands for a file or is our own, or
+ * @end.  Skips what was never needed a chunk at a time.
+ */
+int table_next(int fd, int end);
 
 /* @fd is a descriptor of our own from now on, until the process ends or gives it back. */
 void table_set_internal(int fd);
 void table_clear_internal(int fd);
+
+/*
+ * In the child of fork, which has one thread: the lock is free, and nr_fds is
+ * counted anew, because another thread may have been in the middle of it.
+ */
+void table_fork_child(void);
 
 #endif

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+#include "fd/process.h"
+
+#include <signal.h>
+
+#include "base/pages.h"
+#include "engine/eventpoll.h"
+#include "engine/file.h"
+#include "engine/section.h"
+#include "engine/waiter.h"
+#include "fd/table.h"
+#include "real/sys.h"
+#include "source/loop.h"
+#include "trace/session.h"
+
+/* Pairs of process_begin() and process_end() that are open now. */
+static uint32_t process_nr_open;
+
+static bool process_has_io_uring;
+
+__thread unsigned int process_vfork_depth __attribute__((tls_model("initial-exec")));
+
+/* The fork that this thread is in the middle of. */
+static __thread struct process_fork {
+	unsigned int depth;
+	bool is_interrupting; /* a handler forks inside a section of its own thread */
+	uint64_t sigmask;     /* the kernel's, as it was before */
+} process_fork __attribute__((tls_model("initial-exec")));
+
+void process_begin(void)
+{
+	__atomic_add_fetch(&process_nr_open, 1, __ATOMIC_SEQ_CST);
+}
+
+/* The count goes up before the pair is closed, so that readers miss neither. */
+void process_end(void)
+{
+	__atomic_add_fetch(&table_fork_count, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&process_nr_open, 1, __ATOMIC_SEQ_CST);
+}
+
+bool process_may_share(uint32_t born)
+{
+	if (__atomic_load_n(&process_nr_open, __ATOMIC_SEQ_CST))
+		return true;
+	return born < __atomic_load_n(&table_fork_count, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&process_has_io_uring, __ATOMIC_RELAXED);
+}
+
+void process_note_io_uring(void)
+{
+	__atomic_store_n(&process_has_io_uring, true, __ATOMIC_RELAXED);
+}
+
+static void process_block_signals(struct process_fork *fork)
+{
+	static const uint64_t all = UINT64_MAX;
+
+	raw_call(SYS_rt_sigprocmask, SIG_SETMASK, sys_arg(&all), sys_arg(&fork->sigmask),
+		 SYS_SIGSET_SIZE, 0, 0);
+}
+
+static void process_unblock_signals(const struct process_fork *fork)
+{
+	raw_call(SYS_rt_sigprocmask, SIG_SETMASK, sys_arg(&fork->sigmask), 0, SYS_SIGSET_SIZE, 0,
+		 0);
+}
+
+/*
+ * Signals are blocked while the pages are locked, so that no handler of this
+ * thread asks for pages.  A handler that forks inside our own section may have
+ * interrupted just that: it leaves the lock alone.
+ */
+void process_fork_prepare(void)
+{
+	struct process_fork *fork = &process_fork;
+
+	if (process_is_borrowed() || fork->depth++)
+		return;
+	process_begin();
+	process_block_signals(fork);
+	fork->is_interrupting = !section_enter();
+	if (fork->is_interrupting)
+		return;
+	section_leave();
+	pages_before_fork();
+}
+
+void process_fork_parent(void)
+{
+	struct process_fork *fork = &process_fork;
+
+	if (process_is_borrowed() || --fork->depth)
+		return;
+	if (!fork->is_interrupting)
+		pages_after_fork();
+	process_unblock_signals(fork);
+	process_end();
+}
+
+/*
+ * The threads that slept on our own descriptors are gone; nobody else will close
+ * them.
+ */
+static void process_close_own(void)
+{
+	int end = table_limit();
+
+	for (int fd = table_next(0, end); fd < end; fd = table_next(fd + 1, end)) {
+		if (!table_is_internal(fd))
+			continue;
+		sys_close(fd);
+		table_clear_internal(fd);
+	}
+}
+
+/* Bottom-up: each room finds those below it whole. */
+static void process_become_child(void)
+{
+	__atomic_store_n(&process_nr_open, 0, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&table_fork_count, 1, __ATOMIC_RELAXED);
+	table_fork_child();
+	session_fork_child();
+	file_reset_all();
+	loop_reset();
+	waiter_reset_all();
+	process_close_own();
+	ep_fork_child();
+}
+
+/* The section that the forking handler interrupted has ended, in the child. */
+static void process_become_child_late(const struct deferred *deferred)
+{
+	(void)deferred;
+	if (!section_enter())
+		return;
+	process_become_child();
+	section_leave();
+}
+
+void process_fork_child(void)
+{
+	static const struct deferred late = {.run = process_become_child_late};
+	struct process_fork *fork = &process_fork;
+
+	if (process_is_borrowed() || --fork->depth)
+		return;
+	if (fork->is_interrupting) {
+		section_defer(&late);
+	} else {
+		pages_after_fork();
+		section_reset();
+		if (section_enter()) {
+			process_become_child();
+			section_leave();
+		}
+	}
+	process_unblock_signals(fork);
+}
+
+void process_vfork_enter(void)
+{
+	if (!process_is_borrowed())
+		process_begin();
+}
+
+void process_vfork_leave(long ret)
+{
+	if (ret == 0) {
+		process_vfork_depth++;
+		return;
+	}
+	if (ret > 0)
+		process_vfork_depth--;
+	if (!process_is_borrowed())
+		process_end();
+}
