@@ -2,11 +2,15 @@
 /*
  * lock.c - sleeping for a lock, and the lock-order checks of debug builds.
  *
- * The word goes 0 -> 1 when a free lock is taken.  Whoever has to wait
- * exchanges 2 into it and sleeps while it is 2; whoever finds 2 when giving
- * the lock back wakes one sleeper.  A woken sleeper takes the lock with 2 as
- * well, because it cannot know whether others still sleep: the price is one
- * futex call too many at the end of a queue, never one too few.
+ * The word goes from 0 to the holder's number when a free lock is taken.  Whoever
+ * has to wait adds LOCK_WAITERS to it and sleeps while it stays so; whoever finds
+ * that bit when giving the lock back wakes one sleeper.  A woken sleeper takes
+ * the lock with the bit as well, because it cannot know whether others still
+ * sleep: the price is one futex call too many at the end of a queue, never one
+ * too few.
+ *
+ * The number says who holds the lock to one reader only: the holder himself, in
+ * lock_recover().
  */
 #include <linux/futex.h>
 #include <stddef.h>
@@ -18,6 +22,23 @@
 
 /* Our sections last some hundred nanoseconds; a futex call lasts longer. */
 #define LOCK_SPINS 100
+
+__thread uint32_t lock_self __attribute__((tls_model("initial-exec")));
+
+/*
+ * Numbers are counted, not thread ids: nothing changes in the child of fork().
+ * A handler may come between and number its thread first; as it holds nothing
+ * when it returns, the second number is as good.
+ */
+uint32_t lock_number_self(void)
+{
+	static uint32_t nr_threads;
+
+	do
+		lock_self = __atomic_add_fetch(&nr_threads, 1, __ATOMIC_RELAXED) & ~LOCK_WAITERS;
+	while (!lock_self);
+	return lock_self;
+}
 
 static inline void lock_pause(void)
 {
@@ -36,8 +57,8 @@ static bool lock_spin(struct lock *lock)
 	for (i = 0; i < LOCK_SPINS; i++) {
 		expected = 0;
 		if (__atomic_load_n(&lock->word, __ATOMIC_RELAXED) == 0 &&
-		    __atomic_compare_exchange_n(&lock->word, &expected, 1, false, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED))
+		    __atomic_compare_exchange_n(&lock->word, &expected, lock_own_number(), false,
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return true;
 		lock_pause();
 	}
@@ -50,10 +71,24 @@ static bool lock_spin(struct lock *lock)
  */
 void lock_wait_for(struct lock *lock)
 {
+	uint32_t word = 0;
+
 	if (lock_spin(lock))
 		return;
-	while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE) != 0)
-		raw_call(SYS_futex, (long)&lock->word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 2, 0, 0, 0);
+	/* @word is what the lock was last seen to be; 0 is worth an attempt */
+	for (;;) {
+		uint32_t wanted = word ? word | LOCK_WAITERS : lock_own_number() | LOCK_WAITERS;
+
+		if (word != wanted &&
+		    !__atomic_compare_exchange_n(&lock->word, &word, wanted, false,
+						 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			continue;
+		if (!word)
+			return;
+		raw_call(SYS_futex, (long)&lock->word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG,
+			 (long)wanted, 0, 0, 0);
+		word = __atomic_load_n(&lock->word, __ATOMIC_RELAXED);
+	}
 }
 
 /*
@@ -65,6 +100,21 @@ void lock_wait_for(struct lock *lock)
 void lock_wake_one(struct lock *lock)
 {
 	raw_call(SYS_futex, (long)&lock->word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
+}
+
+void lock_recover(struct lock *lock, void (*repair)(struct lock *lock))
+{
+	uint32_t holder = __atomic_load_n(&lock->word, __ATOMIC_RELAXED) & ~LOCK_WAITERS;
+
+	if (!lock_self || holder != lock_self) {
+		/* given back without the wake, or woken for it and jumped away */
+		lock_wake_one(lock);
+		return;
+	}
+	lock_note_recovered(lock);
+	if (repair)
+		repair(lock);
+	lock_release(lock);
 }
 
 #ifdef INTERPOLL_DEBUG
@@ -79,9 +129,10 @@ static __thread const struct lock *lock_held[LOCK_HELD_MAX]
 	__attribute__((tls_model("initial-exec")));
 
 static const char *const lock_rank_names[LOCK_RANK_MAX] = {
-	[LOCK_TABLE] = "table", [LOCK_NESTING] = "nesting", [LOCK_MTX] = "mtx",
-	[LOCK_LOOP] = "loop",	[LOCK_WAITQ] = "waitq",	    [LOCK_EP] = "ep",
-	[LOCK_SLAB] = "slab",	[LOCK_PAGES] = "pages",	    [LOCK_TRACE] = "trace",
+	[LOCK_TABLE] = "table", [LOCK_NESTING] = "nesting", [LOCK_GATE] = "gate",
+	[LOCK_MTX] = "mtx",	[LOCK_LOOP] = "loop",	    [LOCK_WAITQ] = "waitq",
+	[LOCK_EP] = "ep",	[LOCK_SLAB] = "slab",	    [LOCK_PAGES] = "pages",
+	[LOCK_TRACE] = "trace",
 };
 
 /* A line of text built without stdio, which the host may be in the middle of. */
@@ -190,6 +241,13 @@ void lock_forget(const struct lock *lock)
 	for (i = 0; i < LOCK_HELD_MAX; i++)
 		if (lock_held[i] == lock)
 			lock_held[i] = NULL;
+}
+
+/* A lock is noted after it is taken and forgotten before it is given back. */
+void lock_note_recovered(struct lock *lock)
+{
+	if (!lock_is_held(lock))
+		lock_note_acquired(lock, 0);
 }
 
 void lock_note_released(struct lock *lock)

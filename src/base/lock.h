@@ -28,6 +28,7 @@
 enum lock_rank {
 	LOCK_TABLE,   /* descriptor table: everything starts at a descriptor */
 	LOCK_NESTING, /* the graph of eventpolls in eventpolls stands still */
+	LOCK_GATE,    /* after fork: eventpolls are made whole */
 	LOCK_MTX,     /* ep->mtx: outer eventpoll before inner (subclass = depth) */
 	LOCK_LOOP,    /* the poll loop's set of eventpolls */
 	LOCK_WAITQ,   /* a file's wait queue: callbacks run under it */
@@ -41,8 +42,10 @@ enum lock_rank {
 /* Subclasses of lock_acquire_nested() are 0..LOCK_SUBCLASS_MAX. */
 #define LOCK_SUBCLASS_MAX 15
 
+#define LOCK_WAITERS (UINT32_C(1) << 31) /* somebody may sleep for it */
+
 struct lock {
-	uint32_t word; /* 0 free, 1 held, 2 held and somebody may sleep for it */
+	uint32_t word; /* 0 free, or the holder's number | LOCK_WAITERS */
 #ifdef INTERPOLL_DEBUG
 	uint16_t rank;
 	uint16_t subclass; /* of the present acquisition */
@@ -50,12 +53,25 @@ struct lock {
 };
 
 #ifdef INTERPOLL_DEBUG
-#define LOCK_INIT(lock_rank) {.rank = (lock_rank)}
+#define LOCK_INIT(lock_rank)        \
+	{                           \
+		.rank = (lock_rank) \
+	}
 #else
-#define LOCK_INIT(lock_rank) {0}
+#define LOCK_INIT(lock_rank) \
+	{                    \
+		0            \
+	}
 #endif
 
-/* The slow halves of lock_acquire() and lock_release(); not to be called directly. */
+/* The number of the calling thread among those that take locks; 0: none yet. */
+extern __thread uint32_t lock_self __attribute__((tls_model("initial-exec")));
+
+/*
+ * The slow halves of lock_own_number(), lock_acquire() and
+ * lock_release(); not to be called directly.
+ */
+uint32_t lock_number_self(void);
 void lock_wait_for(struct lock *lock);
 void lock_wake_one(struct lock *lock);
 
@@ -65,6 +81,7 @@ void lock_check_order(const struct lock *lock, unsigned int subclass);
 void lock_note_acquired(struct lock *lock, unsigned int subclass);
 void lock_note_released(struct lock *lock);
 void lock_forget(const struct lock *lock);
+void lock_note_recovered(struct lock *lock);
 
 /* Does the calling thread hold @lock?  Debug builds only. */
 bool lock_is_held(const struct lock *lock);
@@ -79,9 +96,17 @@ void lock_assert_none_held(void);
 #define lock_note_acquired(lock, subclass) ((void)0)
 #define lock_note_released(lock)	   ((void)0)
 #define lock_forget(lock)		   ((void)0)
+#define lock_note_recovered(lock)	   ((void)0)
 #define lock_assert_held(lock)		   ((void)(lock))
 #define lock_assert_none_held()		   ((void)0)
 #endif
+
+static inline uint32_t lock_own_number(void)
+{
+	uint32_t number = lock_self;
+
+	return __builtin_expect(number != 0, 1) ? number : lock_number_self();
+}
 
 /* Make @lock a free lock of @rank. */
 static inline void lock_init(struct lock *lock, enum lock_rank rank)
@@ -104,8 +129,8 @@ static inline bool lock_try(struct lock *lock)
 {
 	uint32_t expected = 0;
 
-	if (!__atomic_compare_exchange_n(&lock->word, &expected, 1, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&lock->word, &expected, lock_own_number(), false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return false;
 	lock_note_acquired(lock, 0);
 	return true;
@@ -121,8 +146,8 @@ static inline void lock_acquire_nested(struct lock *lock, unsigned int subclass)
 	uint32_t expected = 0;
 
 	lock_check_order(lock, subclass);
-	if (!__atomic_compare_exchange_n(&lock->word, &expected, 1, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&lock->word, &expected, lock_own_number(), false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		lock_wait_for(lock);
 	lock_note_acquired(lock, subclass);
 	(void)subclass;
@@ -138,7 +163,7 @@ static inline void lock_acquire(struct lock *lock)
 static inline void lock_release(struct lock *lock)
 {
 	lock_note_released(lock);
-	if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2)
+	if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) & LOCK_WAITERS)
 		lock_wake_one(lock);
 }
 
@@ -149,9 +174,19 @@ static inline bool lock_is_locked(const struct lock *lock)
 }
 
 /*
+ * lock_recover - give @lock back if the calling thread still holds it.
+ * For a thread that has left, by siglongjmp() out of a signal handler, code
+ * that was about to acquire, to use or to release @lock; where exactly need not
+ * be known.  If the thread holds the lock, @repair (unless NULL) is called
+ * first, with the lock held, to make whole what it protects.  Whoever sleeps
+ * for the lock is not forgotten, even if it was this thread's turn to wake him.
+ */
+void lock_recover(struct lock *lock, void (*repair)(struct lock *lock));
+
+/*
  * lock_reset - make @lock free, whoever held it.
  * For a holder that will never release it: in the child of fork(), where the
- * other threads are gone, and after a siglongjmp() out of a locked section.
+ * other threads are gone.
  * Nobody may be waiting for @lock in this process.
  */
 static inline void lock_reset(struct lock *lock)

@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/slab.h"
+#include "engine/section.h"
 #include "real/sys.h"
 
 static struct lock file_slab_lock = LOCK_INIT(LOCK_SLAB); /* protects file_slab */
@@ -17,17 +18,20 @@ struct file *file_new(void)
 	struct file *file;
 	uint32_t slot;
 
-	lock_acquire(&file_slab_lock);
+	section_acquire(&file_slab_lock, NULL);
 	if (!file_slab_is_ready) {
 		slab_init(&file_slab, sizeof(struct file));
 		file_slab_is_ready = true;
 	}
 	file = slab_alloc(&file_slab, &slot);
-	lock_release(&file_slab_lock);
+	section_release(&file_slab_lock);
 	if (!file)
 		return NULL;
 
-	lock_init(&file->wq_lock, LOCK_WAITQ);
+	if (!file->was_used) { /* a late reader of the slot's last file may hold its lock */
+		lock_init(&file->wq_lock, LOCK_WAITQ);
+		file->was_used = true;
+	}
 	list_init(&file->wq);
 	file->ep = NULL;
 	file->nr_fds = 0;
@@ -48,9 +52,9 @@ void file_put(struct file *file)
 {
 	if (__atomic_sub_fetch(&file->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	lock_acquire(&file_slab_lock);
+	section_acquire(&file_slab_lock, NULL);
 	slab_free(&file_slab, file->slot);
-	lock_release(&file_slab_lock);
+	section_release(&file_slab_lock);
 }
 
 /* "/proc/self/fd/" and a descriptor, without stdio. */
@@ -82,7 +86,7 @@ static enum file_kind file_classify_anon(int fd)
 	} kinds[] = {
 		{"[eventfd]", FILE_EVENTFD},	 {"[timerfd]", FILE_REPEATABLE},
 		{"[signalfd]", FILE_REPEATABLE}, {"inotify", FILE_REPEATABLE},
-		{"[pidfd]", FILE_REPEATABLE},	 {"[eventpoll]", FILE_REPEATABLE},
+		{"[pidfd]", FILE_REPEATABLE},	 {"[eventpoll]", FILE_EVENTPOLL},
 		{"[fanotify]", FILE_REPEATABLE},
 	};
 	char path[32], name[64];
@@ -124,6 +128,21 @@ enum file_kind file_classify(int fd)
 	default: /* anonymous inodes have no type, or that of a regular file */
 		return file_classify_anon(fd);
 	}
+}
+
+/*
+ * Each step of linking and unlinking leaves the chain of next pointers whole; the
+ * other direction is mended along it.
+ */
+void file_repair(struct lock *wq_lock)
+{
+	struct file *file = list_entry(wq_lock, struct file, wq_lock);
+	struct list_head *node = &file->wq;
+
+	do {
+		node->next->prev = node;
+		node = node->next;
+	} while (node != &file->wq);
 }
 
 void file_reset_all(void)

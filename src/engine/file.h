@@ -25,6 +25,7 @@ enum file_kind {
 	FILE_UNKNOWN,	 /* not looked at yet */
 	FILE_REPEATABLE, /* asking poll(2) again gives the same answer */
 	FILE_EVENTFD,	 /* the same, but every edge costs a read: arm exactly */
+	FILE_EVENTPOLL,	 /* an eventpoll: ours, or one made behind our back */
 	FILE_ONCE,	 /* poll(2) consumes what it reports: the kernel keeps it */
 };
 
@@ -37,6 +38,7 @@ struct file {
 	uint32_t slot;	      /* in the slab of files */
 	uint32_t born;	      /* the fork count when we were first seen */
 	uint8_t kind;	      /* enum file_kind */
+	bool was_used;	      /* the slot has had a file before */
 	bool is_shared;	      /* dup'ed out of sight or passed on: outlives its descriptors */
 };
 
@@ -49,6 +51,9 @@ struct file *file_new(void);
 /* One more, one less item watches @file; the last reference frees it. */
 void file_get(struct file *file);
 void file_put(struct file *file);
+
+/* section.h: make the wait queue of an abandoned wq_lock whole. */
+void file_repair(struct lock *wq_lock);
 
 /*
  * The kind of the file that @fd names.  fstat, and for anonymous inodes one

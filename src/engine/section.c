@@ -26,18 +26,28 @@ static void section_recover(void)
 }
 
 /*
- * Stacks grow down: a frame above the section's means that the section's frame
- * has been unwound.  On the alternate stack addresses say nothing; but there a
- * handler is running, and what it interrupted is still there.
+ * Stacks grow down: a frame that is not below the mark means that the mark's has
+ * been unwound.  A thread that has left it and is now deeper than it was then
+ * shows by the return address beside the saved frame pointer, which other calls
+ * have written over.
  */
-bool section_reenter(uintptr_t frame)
+bool section_mark_is_live(const struct section_mark *mark, uintptr_t frame)
 {
-	if (frame <= section_self.frame || sys_is_on_altstack())
+	const uintptr_t *saved = (const uintptr_t *)mark->frame;
+
+	if (!mark->frame || (frame >= mark->frame && !sys_is_on_altstack()))
+		return false;
+	return __atomic_load_n(&saved[1], __ATOMIC_RELAXED) == mark->ret;
+}
+
+bool section_reenter(struct section_mark here)
+{
+	if (section_mark_is_live(&section_self.mark, here.frame))
 		return false;
 	section_recover();
-	section_self.frame = frame;
+	section_self.mark = here;
 	section_leave(); /* what handlers deferred to the end that never came */
-	section_self.frame = frame;
+	section_self.mark = here;
 	return true;
 }
 
@@ -109,7 +119,7 @@ void section_release(struct lock *lock)
 
 void section_reset(void)
 {
-	section_self.frame = 0;
+	section_self.mark.frame = 0;
 	section_self.nr_locks = 0;
 	section_self.nr_deferred = 0;
 }

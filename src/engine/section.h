@@ -34,14 +34,27 @@ enum {
 /* A call that a handler made inside our own section, to be finished after it. */
 struct deferred {
 	void (*run)(const struct deferred *deferred);
-	void *object;
-	uint32_t generation;
+	void *object; /* what it is about, */
+	void *file;   /* and what else */
 	int op, fd;
 	struct epoll_event event;
 };
 
+/* Where on its stack a thread was: the address of a frame, and what it returned to. */
+struct section_mark {
+	uintptr_t frame; /* 0: nowhere */
+	uintptr_t ret;
+};
+
+/*
+ * Is the frame of @mark still on the stack of the calling thread, which is now
+ * at @frame?  A handler runs below what it interrupted, or on the alternate
+ * stack, and what it interrupted has kept its return address.
+ */
+bool section_mark_is_live(const struct section_mark *mark, uintptr_t frame);
+
 struct section {
-	uintptr_t frame; /* stack address of the section; 0: outside */
+	struct section_mark mark; /* frame 0: outside */
 	unsigned int nr_locks;
 	struct section_lock {
 		struct lock *lock;
@@ -54,26 +67,41 @@ struct section {
 extern __thread struct section section_self __attribute__((tls_model("initial-exec")));
 
 /* The slow half of section_enter(): we are inside already, or were abandoned. */
-bool section_reenter(uintptr_t frame);
+bool section_reenter(struct section_mark here);
 
 /* The slow half of section_leave(). */
 void section_run_deferred(void);
 
-static inline bool section_enter(void)
+static inline __attribute__((always_inline)) bool section_enter(void)
 {
-	uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+	struct section_mark here = {
+		.frame = (uintptr_t)__builtin_frame_address(0),
+		.ret = (uintptr_t)__builtin_return_address(0),
+	};
 
-	if (__builtin_expect(section_self.frame != 0, 0))
-		return section_reenter(frame);
-	section_self.frame = frame;
+	if (__builtin_expect(section_self.mark.frame != 0, 0))
+		return section_reenter(here);
+	section_self.mark.ret = here.ret;
+	section_self.mark.frame = here.frame;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return true;
+}
+
+/*
+ * Go on with a section that was left to sleep; @mark is what section_self.mark
+ * was in it.  (A frame of its own would be gone with the caller's next return.)
+ */
+static inline void section_resume(const struct section_mark *mark)
+{
+	section_self.mark.ret = mark->ret;
+	section_self.mark.frame = mark->frame;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static inline void section_leave(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	section_self.frame = 0;
+	section_self.mark.frame = 0;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (__builtin_expect(section_self.nr_deferred != 0, 0))
 		section_run_deferred();
@@ -82,7 +110,7 @@ static inline void section_leave(void)
 /* Is the calling thread inside a section?  For assertions. */
 static inline bool section_is_inside(void)
 {
-	return section_self.frame != 0;
+	return section_self.mark.frame != 0;
 }
 
 /*

@@ -8,81 +8,125 @@
 
 #include "base/clock.h"
 #include "base/slab.h"
+#include "real/ownfd.h"
 #include "real/real.h"
 #include "real/sys.h"
 
-/* Ours begin here, far above what a server hands out to its clients. */
-#define WAITER_FD_MIN 512
-
-void (*waiter_reserve_fd)(int fd);
 void (*waiter_abandoned)(struct waiter *waiter);
 
 static struct lock waiter_slab_lock = LOCK_INIT(LOCK_SLAB); /* protects waiter_slab */
 static struct slab waiter_slab;
 static bool waiter_slab_is_ready;
-static uint32_t waiter_fork_count;
 
 static pthread_once_t waiter_key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t waiter_key;
 
+/* The innermost waiter of this thread. */
 static __thread struct waiter *waiter_mine __attribute__((tls_model("initial-exec")));
-
-/* The thread ends: give back its waiter, and what it slept on. */
-static void waiter_free(void *value)
-{
-	struct waiter *waiter = value;
-
-	if (waiter->ep && waiter_abandoned)
-		waiter_abandoned(waiter);
-	waiter_mine = NULL;
-	if (waiter->wakefd >= 0 && waiter->fork_count == waiter_fork_count)
-		sys_close(waiter->wakefd);
-	lock_acquire(&waiter_slab_lock);
-	slab_free(&waiter_slab, waiter->slot);
-	lock_release(&waiter_slab_lock);
-}
-
-static void waiter_make_key(void)
-{
-	pthread_key_create(&waiter_key, waiter_free);
-}
 
 static struct waiter *waiter_new(void)
 {
 	struct waiter *waiter;
 	uint32_t slot;
 
-	lock_acquire(&waiter_slab_lock);
+	section_acquire(&waiter_slab_lock, NULL);
 	if (!waiter_slab_is_ready) {
 		slab_init(&waiter_slab, sizeof(struct waiter));
 		waiter_slab_is_ready = true;
 	}
 	waiter = slab_alloc(&waiter_slab, &slot);
-	lock_release(&waiter_slab_lock);
+	section_release(&waiter_slab_lock);
 	if (!waiter)
 		return NULL;
 
+	*waiter = (struct waiter){.tid = sys_gettid(), .wakefd = -1, .slot = slot};
 	list_init(&waiter->link);
 	list_init(&waiter->wq_link);
-	waiter->ep = NULL;
-	waiter->visit = 0;
-	waiter->tid = sys_gettid();
-	waiter->wakefd = -1;
-	waiter->slot = slot;
-	waiter->fork_count = waiter_fork_count;
 	return waiter;
 }
 
-struct waiter *waiter_self(void)
+static void waiter_free(struct waiter *waiter)
 {
-	if (waiter_mine)
-		return waiter_mine;
-	waiter_mine = waiter_new();
-	if (waiter_mine) {
+	ownfd_close(waiter->wakefd);
+	section_acquire(&waiter_slab_lock, NULL);
+	slab_free(&waiter_slab, waiter->slot);
+	section_release(&waiter_slab_lock);
+}
+
+/* Leave the innermost waiter behind: its wait is over or will never end. */
+static void waiter_pop(void)
+{
+	struct waiter *waiter = waiter_mine;
+
+	if (waiter->ep && waiter_abandoned)
+		waiter_abandoned(waiter);
+	waiter->ep = NULL;
+	waiter_mine = waiter->outer;
+	waiter_free(waiter);
+}
+
+static void waiter_thread_ends(void *unused)
+{
+	(void)unused;
+	if (!section_enter())
+		return;
+	while (waiter_mine)
+		waiter_pop();
+	section_leave();
+}
+
+static void waiter_make_key(void)
+{
+	pthread_key_create(&waiter_key, waiter_thread_ends);
+}
+
+/* The thread's first waiter, or one on top of a wait that a handler interrupted. */
+static struct waiter *waiter_push(void)
+{
+	struct waiter *waiter = waiter_new();
+
+	if (!waiter)
+		return NULL;
+	waiter->outer = waiter_mine;
+	if (waiter->outer) {
+		waiter->outer->was_interrupted = true;
+	} else {
 		pthread_once(&waiter_key_once, waiter_make_key);
-		pthread_setspecific(waiter_key, waiter_mine);
+		pthread_setspecific(waiter_key, waiter);
 	}
+	waiter_mine = waiter;
+	return waiter;
+}
+
+struct waiter *waiter_get(void)
+{
+	struct section_mark here = section_self.mark;
+
+	while (waiter_mine && (waiter_mine->ep || waiter_mine->outer)) {
+		if (section_mark_is_live(&waiter_mine->mark, here.frame)) {
+			if (!waiter_push())
+				return NULL;
+			break;
+		}
+		if (!waiter_mine->outer) {
+			if (waiter_mine->ep && waiter_abandoned)
+				waiter_abandoned(waiter_mine);
+			waiter_mine->ep = NULL;
+			break;
+		}
+		waiter_pop();
+	}
+	if (!waiter_mine && !waiter_push())
+		return NULL;
+	waiter_mine->mark = here;
+	waiter_mine->was_interrupted = false;
 	return waiter_mine;
+}
+
+void waiter_put(struct waiter *waiter)
+{
+	if (waiter->outer && waiter == waiter_mine)
+		waiter_pop();
 }
 
 bool waiter_is_gone(const struct waiter *waiter)
@@ -90,23 +134,24 @@ bool waiter_is_gone(const struct waiter *waiter)
 	return !sys_has_thread(sys_getpid(), waiter->tid);
 }
 
+bool waiter_is_own(const struct waiter *waiter)
+{
+	for (const struct waiter *own = waiter_mine; own; own = own->outer)
+		if (own == waiter)
+			return true;
+	return false;
+}
+
 int waiter_open(struct waiter *waiter)
 {
-	int low, high;
+	int fd;
 
 	if (waiter->wakefd >= 0)
 		return 0;
-	low = sys_eventfd2(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (low < 0)
-		return low;
-	high = sys_fcntl(low, F_DUPFD_CLOEXEC, WAITER_FD_MIN);
-	if (high < 0)
-		high = low;
-	else
-		sys_close(low);
-	waiter->wakefd = high;
-	if (waiter_reserve_fd)
-		waiter_reserve_fd(high);
+	fd = ownfd_take(sys_eventfd2(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (fd < 0)
+		return fd;
+	waiter->wakefd = fd;
 	return 0;
 }
 
@@ -139,15 +184,12 @@ void waiter_drain(struct waiter *waiter)
 void waiter_reset_all(void)
 {
 	lock_reset(&waiter_slab_lock);
-	waiter_fork_count++;
-	if (!waiter_mine)
-		return;
-	list_init(&waiter_mine->link);
-	list_init(&waiter_mine->wq_link);
-	waiter_mine->ep = NULL;
-	waiter_mine->tid = sys_gettid();
-	waiter_mine->fork_count = waiter_fork_count;
-	if (waiter_mine->wakefd >= 0)
-		sys_close(waiter_mine->wakefd); /* its counter is the parent's */
-	waiter_mine->wakefd = -1;
+	for (struct waiter *waiter = waiter_mine; waiter; waiter = waiter->outer) {
+		list_init(&waiter->link);
+		list_init(&waiter->wq_link);
+		waiter->ep = NULL;
+		waiter->tid = sys_gettid();
+		ownfd_close(waiter->wakefd); /* its counter is the parent's, too */
+		waiter->wakefd = -1;
+	}
 }

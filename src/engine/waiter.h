@@ -2,16 +2,17 @@
 /*
  * waiter.h - a thread inside epoll_wait.
  *
- * Each thread has one waiter, made at its first wait and freed when the thread
- * ends.  It is on its eventpoll's list of waiters from the moment it has
- * decided to sleep until it is back; with the `thread' driver it is also on
- * the wait queue and sleeps on a descriptor of its own.  (A futex would do for
- * waking, but not for sleeping: only a real wait takes a signal mask, ends
- * with EINTR whatever SA_RESTART says, and is a cancellation point.)
+ * Each thread has a waiter, made at its first wait and freed when the thread
+ * ends.  While the thread sleeps it is on its eventpoll's list of waiters; with
+ * the `thread' driver it is also on the wait queue and sleeps on a descriptor
+ * of its own.  (A futex would do for waking, but not for sleeping: only a real
+ * wait takes a signal mask, ends with EINTR whatever SA_RESTART says, and is a
+ * cancellation point.)
  *
- * A thread may leave a wait by siglongjmp and never say so.  Its waiter shows
- * it: at the thread's next wait, or, if the thread has ended, to whoever asks
- * waiter_is_gone().
+ * A signal handler that waits while its thread sleeps gets a waiter more,
+ * stacked on the interrupted one.  A thread may also leave a wait by siglongjmp
+ * and never say so: its waiter shows it at the thread's next wait, by the frame
+ * that is no longer there, or, if the thread has ended, by its tid.
  */
 #ifndef INTERPOLL_ENGINE_WAITER_H
 #define INTERPOLL_ENGINE_WAITER_H
@@ -21,29 +22,40 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "engine/section.h"
+#include "engine/uaccess.h"
 
 struct eventpoll;
 
 struct waiter {
 	struct list_head link;	  /* on ep->waiters; under ep->mtx */
 	struct list_head wq_link; /* on ep->wq; under ep->lock */
-	struct eventpoll *ep;	  /* inside whose wait; NULL: outside */
-	uint64_t visit;		  /* counts waits: a wait that finds another number was abandoned */
+	struct eventpoll *ep;	  /* asleep in whose wait; NULL: awake */
+	struct section_mark mark; /* of the wait */
+	struct waiter *outer;	  /* the wait of this thread that a handler interrupted */
+	struct uaccess buffer;	  /* where this thread's buffers are known to be */
+	bool was_interrupted;	  /* a handler made a wait of its own while we slept */
+	bool was_woken;		  /* taken off wq by a wakeup; under ep->lock */
 	int tid;
 	int wakefd; /* thread driver: eventfd to sleep on; -1: not made yet */
 	uint32_t slot;
-	uint32_t fork_count; /* the process that wakefd belongs to */
 };
 
 /*
- * The calling thread's waiter; NULL when memory is out.  Not to be called
- * while the thread's waiter might be on a list of another process: see
- * waiter_reset().
+ * The waiter for a wait that the calling thread begins inside its section; NULL
+ * when memory is out.  Cleans up after abandoned waits of the thread, which may
+ * take the mtx of their eventpolls: none may be held.
  */
-struct waiter *waiter_self(void);
+struct waiter *waiter_get(void);
+
+/* The wait has returned. */
+void waiter_put(struct waiter *waiter);
 
 /* Has the thread of @waiter ended? */
 bool waiter_is_gone(const struct waiter *waiter);
+
+/* Is @waiter the calling thread's? */
+bool waiter_is_own(const struct waiter *waiter);
 
 /* Make the descriptor that @waiter sleeps on, if it has none.  0 or -errno. */
 int waiter_open(struct waiter *waiter);
@@ -63,10 +75,10 @@ void waiter_drain(struct waiter *waiter);
 /* In the child of fork: only the calling thread is left, and it waits nowhere. */
 void waiter_reset_all(void);
 
-/* Called with each descriptor number a waiter takes for itself.  Set once at start. */
-extern void (*waiter_reserve_fd)(int fd);
-
-/* Called when the thread of @waiter, still inside a wait, ends. */
+/*
+ * Called for a waiter that left its wait without a word, or whose thread ends
+ * inside one: take it off the lists it is on.  Set once, by the engine.
+ */
 extern void (*waiter_abandoned)(struct waiter *waiter);
 
 #endif

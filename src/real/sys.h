@@ -11,6 +11,8 @@
 #define INTERPOLL_REAL_SYS_H
 
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -73,6 +75,17 @@ static inline int sys_fcntl(int fd, int cmd, long arg)
 	return (int)raw_call(SYS_fcntl, fd, cmd, arg, 0, 0, 0);
 }
 
+static inline int sys_ioctl(int fd, unsigned long request, void *arg)
+{
+	return (int)raw_call(SYS_ioctl, fd, (long)request, sys_arg(arg), 0, 0, 0);
+}
+
+/* @len: how much room @value has; how much was written on return. */
+static inline int sys_getsockopt(int fd, int level, int name, void *value, unsigned int *len)
+{
+	return (int)raw_call(SYS_getsockopt, fd, level, name, sys_arg(value), sys_arg(len), 0);
+}
+
 static inline int sys_eventfd2(unsigned int count, int flags)
 {
 	return (int)raw_call(SYS_eventfd2, count, flags, 0, 0, 0, 0);
@@ -122,6 +135,17 @@ static inline bool sys_has_thread(int pid, int tid)
 static inline long sys_getrandom(void *buf, size_t len)
 {
 	return raw_call(SYS_getrandom, sys_arg(buf), (long)len, 0, 0, 0, 0);
+}
+
+/* Sleep until somebody wakes @word, but not if it is no longer @value.  May end early. */
+static inline void sys_futex_wait(const uint32_t *word, uint32_t value)
+{
+	raw_call(SYS_futex, sys_arg(word), FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, 0, 0, 0);
+}
+
+static inline void sys_futex_wake_all(const uint32_t *word)
+{
+	raw_call(SYS_futex, sys_arg(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, 0, 0, 0);
 }
 
 /* Is the calling thread running on its alternate signal stack? */

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: MIT
+/*
+ * eventpoll.c - eventpolls: how they are made, found, and go.
+ */
+#include "engine/internal.h"
+
+#include <errno.h>
+
+#include "real/ownfd.h"
+#include "real/sys.h"
+#include "trace/session.h"
+
+struct ep_config ep_config;
+bool ep_is_distrusted;
+
+/* Eventpolls come and go; protects ep_slab.  A leaf. */
+static struct lock ep_slab_lock = LOCK_INIT(LOCK_SLAB);
+struct slab ep_slab;
+bool ep_slab_is_ready;
+
+void ep_configure(const struct ep_config *config)
+{
+	ep_config = *config;
+	waiter_abandoned = ep_waiter_abandoned;
+}
+
+void ep_distrust_all(void)
+{
+	__atomic_store_n(&ep_is_distrusted, true, __ATOMIC_RELEASE);
+}
+
+void ep_acquire_mtx(struct eventpoll *ep)
+{
+	section_acquire(&ep->mtx, ep_repair);
+}
+
+void ep_release_mtx(struct eventpoll *ep)
+{
+	section_release(&ep->mtx);
+}
+
+struct eventpoll *ep_acquire(struct file *epfile)
+{
+	struct eventpoll *ep;
+
+	if (__builtin_expect(ep_needs_fix_up, 0))
+		ep_fix_up();
+	ep = __atomic_load_n(&epfile->ep, __ATOMIC_ACQUIRE);
+	if (!ep)
+		return NULL;
+	ep_acquire_mtx(ep);
+	if (ep->is_alive && ep->file == epfile)
+		return ep;
+	ep_release_mtx(ep); /* freed, or another's, while we waited for it */
+	return NULL;
+}
+
+bool ep_lock_source(struct eventpoll *ep)
+{
+	bool has_loop = ep->has_loop || ep->is_polled;
+
+	if (has_loop)
+		loop_lock();
+	return has_loop;
+}
+
+void ep_unlock_source(bool is_locked)
+{
+	if (is_locked)
+		loop_unlock();
+}
+
+/* Random, so that the data of an application is not mistaken for a tag; see EP_TAG_EMPTY. */
+static uint16_t ep_make_salt(void)
+{
+	static uint16_t fallback;
+	uint16_t salt;
+
+	do
+		if (sys_getrandom(&salt, sizeof(salt)) != (long)sizeof(salt))
+			salt = ++fallback;
+	while (salt == 0 || salt == UINT16_MAX);
+	return salt;
+}
+
+void ep_reset_slab_lock(void)
+{
+	lock_reset(&ep_slab_lock);
+}
+
+static struct eventpoll *ep_alloc(void)
+{
+	struct eventpoll *ep;
+	uint32_t slot;
+
+	section_acquire(&ep_slab_lock, NULL);
+	if (!ep_slab_is_ready) {
+		slab_init(&ep_slab, sizeof(struct eventpoll));
+		ep_slab_is_ready = true;
+	}
+	ep = slab_alloc(&ep_slab, &slot);
+	section_release(&ep_slab_lock);
+	if (!ep)
+		return NULL;
+
+	if (!ep->was_used) { /* a late visitor of the slot's last eventpoll may hold them */
+		lock_init(&ep->mtx, LOCK_MTX);
+		lock_init(&ep->lock, LOCK_EP);
+		ep->was_used = true;
+	}
+	ep->slab_slot = slot;
+	return ep;
+}
+
+static void ep_dealloc(struct eventpoll *ep)
+{
+	section_acquire(&ep_slab_lock, NULL);
+	slab_free(&ep_slab, ep->slab_slot);
+	section_release(&ep_slab_lock);
+}
+
+/* Everything but the source, the file, and what outlives an eventpoll in its slot. */
+static void ep_init(struct eventpoll *ep)
+{
+	ep->rbr = (struct rb_root_cached)RB_ROOT_CACHED;
+	list_init(&ep->rdllist);
+	list_init(&ep->wq);
+	list_init(&ep->waiters);
+	list_init(&ep->parked);
+	list_init(&ep->unconfirmed);
+	list_init(&ep->zombies);
+	ep->ovflist = EP_UNACTIVE_PTR;
+	slab_init(&ep->items, sizeof(struct epitem));
+	ep->counts = session_counts_get();
+	ep->client = (struct loop_client){.source = &ep->source, .ready = ep_loop_ready};
+	list_init(&ep->client.link);
+	ep->source.client = &ep->client;
+	ep->stamp = 1;
+	ep->salt = ep_make_salt();
+	ep->nr_parked = 0;
+	ep->nr_kernel = 0;
+	ep->nr_zombies = 0;
+	ep->zombies_max = EP_ZOMBIE_MAX;
+	ep->is_orphan = false;
+	ep->is_inherited = false;
+	ep->is_settled = ep_config.is_strict;
+	ep->is_released = false;
+	ep->is_polled = false;
+	ep->is_raised = false;
+	ep->has_loop = ep_config.has_loop && !ep_config.is_strict;
+	ep->has_foreign = false;
+	ep->kernel_first = true;
+	ep_slot_init(ep);
+}
+
+int ep_open(int flags, struct file **ret_file)
+{
+	struct eventpoll *ep;
+	struct file *file;
+	int fd;
+
+	if (ep_needs_fix_up)
+		ep_fix_up();
+	file = file_new();
+	if (!file)
+		return -ENOMEM;
+	ep = ep_alloc();
+	if (!ep) {
+		file_put(file);
+		return -ENOMEM;
+	}
+	fd = ep_config.source->open(&ep->source, flags);
+	if (fd < 0) {
+		ep_dealloc(ep);
+		file_put(file);
+		return fd;
+	}
+	ep_init(ep);
+	session_counts_set_fd(ep->counts, fd);
+	file_get(file); /* ours; the first is the descriptor's */
+	file->kind = FILE_EVENTPOLL;
+	ep->file = file;
+	ep->is_alive = true;
+	__atomic_store_n(&file->ep, ep, __ATOMIC_RELEASE);
+	*ret_file = file;
+	return fd;
+}
+
+/*
+ * The kernel's ep_free().  mtx held, and dropped.  S goes with its descriptor;
+ * its registrations need not be removed one by one.
+ */
+static void ep_free(struct eventpoll *ep)
+{
+	struct file *file = ep->file;
+	bool is_locked = ep_lock_source(ep);
+	uint32_t slot;
+
+	loop_leave(&ep->client);
+	ep_unlock_source(is_locked);
+	slab_for_each(slot, &ep->items) {
+		struct epitem *epi = slab_at(&ep->items, slot);
+
+		if (epi->state != ITEM_NEW)
+			ep_remove(epi);
+	}
+	ep->is_alive = false;
+	__atomic_store_n(&file->ep, NULL, __ATOMIC_RELEASE);
+	ep->source.ops->fini(&ep->source);
+	if (ep->is_orphan)
+		ownfd_close(ep->source.fd);
+	slab_fini(&ep->items);
+	session_counts_put(ep->counts);
+	ep_release_mtx(ep);
+	ep_dealloc(ep);
+	file_put(file);
+}
+
+void ep_put(struct eventpoll *ep)
+{
+	if (ep->is_orphan && list_is_empty(&ep->waiters))
+		ep_free(ep);
+	else
+		ep_release_mtx(ep);
+}
+
+bool ep_has_other_waiters(struct eventpoll *ep)
+{
+	struct waiter *waiter, *next;
+	bool has_other = false;
+
+	list_for_each_entry_safe(waiter, next, &ep->waiters, link) {
+		if (waiter_is_own(waiter))
+			continue;
+		if (waiter_is_gone(waiter)) {
+			list_del_init(&waiter->link);
+			waiter->ep = NULL;
+			ep_absorb_slot(ep, true);
+			continue;
+		}
+		has_other = true;
+	}
+	return has_other;
+}
+
+/* Hook of waiter.h: @waiter left a wait without a word. */
+void ep_waiter_abandoned(struct waiter *waiter)
+{
+	struct eventpoll *ep = waiter->ep;
+	bool is_locked;
+
+	ep_acquire_mtx(ep);
+	if (waiter->ep != ep || !ep->is_alive) {
+		ep_release_mtx(ep);
+		return;
+	}
+	list_del_init(&waiter->link);
+	waiter->ep = NULL;
+	is_locked = ep_lock_source(ep);
+	ep_lock(ep);
+	list_del_init(&waiter->wq_link);
+	if (waiter->was_woken) /* the wakeup was for somebody who can use it */
+		ep_wake_one(ep);
+	ep_unlock(ep);
+	if (!ep->is_settled && !ep->is_inherited)
+		ep_absorb_slot(ep, true);
+	ep_unlock_source(is_locked);
+	ep_put(ep);
+}
+
+/*
+ * In the kernel, a wait holds its eventpoll: closing the last descriptor under it
+ * changes nothing for it.  Here the sleepers get a descriptor of S of our own, so
+ * that they never go back to a number that may be another file's.
+ */
+void ep_close(struct file *epfile)
+{
+	struct eventpoll *ep = ep_acquire(epfile);
+
+	if (!ep)
+		return;
+	if (!ep_has_other_waiters(ep) && list_is_empty(&ep->waiters)) {
+		ep_free(ep);
+		return;
+	}
+	if (ep->source.ops->has_kernel_epoll && !ep->is_inherited)
+		ep->source.fd = ownfd_dup(ep->source.fd);
+	else
+		ep->source.fd = -1;
+	ep->is_orphan = true;
+	ep_release_mtx(ep);
+}
+
+void ep_rename(struct file *epfile, int fd)
+{
+	struct eventpoll *ep = ep_acquire(epfile);
+
+	if (!ep)
+		return;
+	ep->source.fd = fd;
+	session_counts_set_fd(ep->counts, fd);
+	ep_release_mtx(ep);
+}
+
+int ep_fd(const struct file *epfile)
+{
+	const struct eventpoll *ep = epfile->ep;
+
+	return ep ? ep->source.fd : -1;
+}
+
+void ep_for_each(void (*visit)(struct file *epfile, void *data), void *data)
+{
+	uint32_t slot;
+
+	if (!ep_slab_is_ready)
+		return;
+	slab_for_each(slot, &ep_slab) {
+		struct eventpoll *ep = slab_at(&ep_slab, slot);
+
+		if (ep->is_alive && !ep->is_orphan)
+			visit(ep->file, data);
+	}
+}
+
+/* The first watch of @file through @fd that is no zombie; NULL if there is none. */
+static struct eventpoll *ep_first_watcher(struct file *file, int fd)
+{
+	struct eventpoll *ep = NULL;
+	struct epitem *epi;
+
+	section_acquire(&file->wq_lock, file_repair);
+	list_for_each_entry(epi, &file->wq, fllink) {
+		if (epi->fd == fd && epi->state != ITEM_ZOMBIE) {
+			ep = epi->ep;
+			break;
+		}
+	}
+	section_release(&file->wq_lock);
+	return ep;
+}
+
+/* The kernel forgets @epi with its file, or, if somebody else has that, keeps it. */
+static void ep_forget_item(struct epitem *epi, bool may_live_on)
+{
+	struct eventpoll *ep = epi->ep;
+	bool is_locked = ep_lock_source(ep);
+
+	probe(ep->counts, PROBE_CLOSED);
+	if (ep->is_inherited) {
+		ep_remove(epi);
+	} else if (may_live_on && ep->source.ops->has_kernel_epoll) {
+		ep_settle_loop(ep);
+		ep_make_zombie(epi);
+	} else {
+		if (ep->source.ops->forget)
+			ep->source.ops->forget(&ep->source, epi->fd);
+		ep_remove(epi);
+	}
+	ep_unlock_source(is_locked);
+}
+
+/* The kernel's eventpoll_release_file(), for one of its descriptors. */
+void ep_forget_fd(struct file *file, int fd, bool may_live_on)
+{
+	struct eventpoll *ep;
+	struct epitem *epi;
+
+	if (ep_needs_fix_up)
+		ep_fix_up();
+	while ((ep = ep_first_watcher(file, fd)) != NULL) {
+		ep_acquire_mtx(ep);
+		epi = ep->is_alive ? ep_find(ep, file, fd) : NULL;
+		if (epi)
+			ep_forget_item(epi, may_live_on);
+		ep_release_mtx(ep);
+	}
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal.h - the structures of the engine; for src/engine only.
+ *
+ * The way of one event
+ *
+ *	source --edge--> ep_edge() --find by tag--> ep_poll_callback()
+ *	    --> rdllist (or ovflist, while a scan is under way) --> wake a waiter
+ *	waiter --> ep_send_events(): recheck, copy out, requeue what is level
+ *
+ * An item is kept by us (that way) or by the kernel: then S holds its level,
+ * its one-shot state and its turn, and the event goes from the source straight
+ * into the caller's buffer with only its tag translated.
+ *
+ * Locks, outermost first (base/lock.h has all ranks)
+ *	ep_gate		eventpolls come and go; the fix-up after fork
+ *	nest_lock	who watches whom, while a nested watch is added (poll source)
+ *	ep->mtx		the eventpoll: tree, items, park, waiters, slot, source.
+ *			Held by control calls and waits, never while sleeping
+ *	loop lock	(thread driver) collection from the source: whoever holds it
+ *			has all edges that have left the source
+ *	file->wq_lock	the watchers of one file; a leaf beside ep->lock
+ *	ep->lock	(thread driver) what the loop thread's callbacks touch: rdllist,
+ *			ovflist, wq, and of an item state, generation, event and armed.
+ *			Writers hold mtx too, so that holders of mtx read without it.
+ *			With the inline driver there is no loop thread and mtx does.
+ *
+ * States of an item (enum epitem_state)
+ *
+ *	NEW --ADD--> LIVE --DEL--> PARKED --ADD--> UNCONFIRMED --wait--> LIVE
+ *		      |		      `--edge, close, eviction--> gone
+ *		      `--close, description lives on--> ZOMBIE
+ *
+ * NEW is also the state of an item on its way out: whatever interrupts us, what
+ * the slab says is live and not NEW is whole enough to rebuild every list from.
+ *
+ * Ways out of an eventpoll: ep_remove() takes an item S has forgotten or never
+ * knew, ep_remove_armed() one that must be disarmed first.
+ */
+#ifndef INTERPOLL_ENGINE_INTERNAL_H
+#define INTERPOLL_ENGINE_INTERNAL_H
+
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/rbtree.h"
+#include "base/slab.h"
+#include "engine/eventpoll.h"
+#include "engine/file.h"
+#include "engine/section.h"
+#include "engine/waiter.h"
+#include "source/loop.h"
+#include "source/source.h"
+#include "trace/probe.h"
+
+/* Flags in events that are orders, not conditions; the kernel's name for them. */
+#define EP_PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
+
+enum {
+	EP_SLOT_MAX = 128,    /* edges collected in one go */
+	EP_RECHECK_MAX = 256, /* files in one recheck */
+	EP_PARK_MAX = 64,     /* deleted watches kept armed, per eventpoll */
+	EP_NOISE_MAX = 4,     /* unwanted edges in a row before a watch is armed exactly */
+	EP_ZOMBIE_MAX = 256,  /* zombies before they are looked for in the kernel */
+};
+
+enum epitem_state {
+	ITEM_NEW, /* not in the tree yet, or no more */
+	ITEM_LIVE,
+	ITEM_PARKED,	  /* deleted, but still armed */
+	ITEM_UNCONFIRMED, /* came back from the park; S has not been told yet */
+	ITEM_ZOMBIE,	  /* its descriptor is closed, its description lives on */
+};
+
+enum keeper {
+	KEPT_BY_US,
+	KEPT_BY_KERNEL,
+};
+
+/* One watch: how eventpoll @ep sees file @file through descriptor @fd. */
+struct epitem {
+	struct rb_node rbn; /* in ep->rbr by (file, fd); zombies are in no tree */
+	struct list_head
+		rdllink;     /* on rdllist, or, by state, ep->parked, ->unconfirmed, ->zombies */
+	struct epitem *next; /* on ovflist; EP_UNACTIVE_PTR: not */
+	struct list_head fllink; /* the eppoll_entry: on file->wq */
+	struct file *file;
+	struct eventpoll *ep;
+	struct epoll_event event; /* the application's, ERR and HUP added; its data */
+	int fd;
+	uint32_t slot;	     /* in ep->items */
+	uint32_t generation; /* of the registration; survives the item in its slot */
+	uint32_t armed;	     /* what the source was told */
+	uint32_t revents;    /* what the last edge showed, worth something ... */
+	uint32_t stamp;	     /* ... while this is ep->stamp */
+	uint8_t state;	     /* enum epitem_state */
+	uint8_t keeper;	     /* enum keeper */
+	uint8_t noise;	     /* unwanted edges in a row */
+};
+
+#define EP_UNACTIVE_PTR ((struct epitem *)-1L)
+
+struct eventpoll {
+	struct lock mtx;
+	struct lock lock;
+	struct source source;
+	struct file *file;
+
+	struct rb_root_cached rbr;
+	struct list_head rdllist; /* may be ready, kept by us */
+	struct epitem *ovflist;	  /* edges that met a scan; EP_UNACTIVE_PTR: no scan */
+	struct list_head wq;	  /* thread driver: sleeping waiters, last in first out */
+	struct list_head waiters; /* every thread that sleeps in a wait on us */
+	struct list_head parked;  /* oldest first */
+	struct list_head unconfirmed;
+	struct list_head zombies;
+	struct slab items;
+
+	struct probe_counts *counts;
+	struct loop_client client;
+	uint32_t slab_slot; /* ours among all eventpolls */
+	uint32_t stamp;	    /* of the present collection: older masks are worth nothing */
+	uint16_t salt;	    /* of our tags */
+	uint16_t nr_parked;
+	uint32_t nr_kernel; /* items kept by the kernel */
+	uint32_t nr_zombies;
+	uint32_t zombies_max; /* sweep above this */
+	bool was_used;	      /* the slot has had an eventpoll before */
+	bool is_alive;	      /* false: free, or about to be */
+	bool is_orphan;	      /* no descriptor is left, but sleepers are */
+	bool is_inherited;    /* over fork: S is the parent's */
+	bool is_settled;      /* the kernel keeps everything, for good */
+	bool is_released;     /* S has the application's own data: pass through */
+	bool is_polled;	      /* poll source: the identity shows whether something is ready */
+	bool is_raised;	      /* poll source: the identity is readable */
+	bool has_loop;	      /* driver `thread' */
+	bool has_foreign;     /* registrations of others were seen in S */
+	bool kernel_first;    /* whose turn it is while both keep items */
+
+	/* Where edges are collected, by whoever may: see slot.h. */
+	struct epoll_event slot[EP_SLOT_MAX];
+};
+
+/* -------- tags: salt 16 | slot 24 | generation 24 -------- */
+
+#define EP_TAG_EMPTY	  UINT64_MAX /* never issued, nor is either half of it */
+#define EP_GENERATION_MAX 0xfffffeu  /* 0 and 0xffffff are never issued */
+
+static inline uint64_t ep_tag(const struct epitem *epi)
+{
+	return (uint64_t)epi->ep->salt << 48 | (uint64_t)epi->slot << 24 | epi->generation;
+}
+
+/* What the source is told of an item kept by us: its conditions, each wakeup an edge. */
+static inline uint32_t ep_exact_mask(const struct epitem *epi)
+{
+	uint32_t mask = (epi->event.events & ~EP_PRIVATE_BITS) | EPOLLET;
+
+	if (!epi->ep->source.ops->has_kernel_epoll && (epi->event.events & EPOLLET))
+		mask |= SOURCE_LATCH;
+	return mask;
+}
+
+/* What S calls @epi from now on; edges under its earlier tags are void. */
+static inline void ep_renew(struct epitem *epi)
+{
+	epi->generation = epi->generation < EP_GENERATION_MAX ? epi->generation + 1 : 1;
+}
+
+/* -------- what an item is -------- */
+
+static inline bool ep_is_level(const struct epitem *epi)
+{
+	return !(epi->event.events & (EPOLLET | EPOLLONESHOT));
+}
+
+/* Disabled by its one shot, until it is modified. */
+static inline bool ep_is_spent(const struct epitem *epi)
+{
+	return !(epi->event.events & ~EP_PRIVATE_BITS);
+}
+
+static inline bool ep_is_kept_by_kernel(const struct epitem *epi)
+{
+	return epi->keeper == KEPT_BY_KERNEL;
+}
+
+/* Does the application know @epi? */
+static inline bool ep_is_visible(const struct epitem *epi)
+{
+	return epi->state == ITEM_LIVE || epi->state == ITEM_UNCONFIRMED;
+}
+
+/* -------- the ready list: which list an item is on, and between which -------- */
+
+/* @epi sits on the ready list, or on a scan's share of it. */
+static inline bool ep_is_linked(const struct epitem *epi)
+{
+	return epi->state == ITEM_LIVE && list_is_linked(&epi->rdllink);
+}
+
+static inline bool ep_is_scanning(const struct eventpoll *ep)
+{
+	return ep->ovflist != EP_UNACTIVE_PTR;
+}
+
+static inline bool ep_on_ovflist(const struct epitem *epi)
+{
+	return epi->next != EP_UNACTIVE_PTR;
+}
+
+/* ready.c; all with ep->mtx, and ep->lock where the loop thread may be about. */
+void ep_lock(struct eventpoll *ep);
+void ep_unlock(struct eventpoll *ep);
+void ep_queue(struct epitem *epi);   /* to the end of the ready list, if it is on none */
+void ep_unqueue(struct epitem *epi); /* off ready and overflow list */
+bool ep_poll_callback(struct epitem *epi, uint32_t revents); /* ep->lock held */
+void ep_enter_scan(struct eventpoll *ep, struct list_head *txlist);
+void ep_exit_scan(struct eventpoll *ep, struct list_head *txlist);
+void ep_wake_one(struct eventpoll *ep);
+void ep_wake_all(struct eventpoll *ep);
+void ep_show_ready(struct eventpoll *ep); /* poll source: ep->lock held */
+
+/* -------- eventpoll.c -------- */
+
+extern struct ep_config ep_config;
+extern bool ep_is_distrusted; /* see ep_distrust_all() */
+
+/* The eventpoll of @epfile with its mtx held, or NULL if it is gone. */
+struct eventpoll *ep_acquire(struct file *epfile);
+
+void ep_acquire_mtx(struct eventpoll *ep);
+void ep_release_mtx(struct eventpoll *ep);
+
+/* mtx held: drop it, and free @ep if it only waited for its last sleeper. */
+void ep_put(struct eventpoll *ep);
+
+/* mtx held: forget waiters whose threads have ended.  Is another thread asleep in @ep? */
+bool ep_has_other_waiters(struct eventpoll *ep);
+
+void ep_waiter_abandoned(struct waiter *waiter); /* hook of waiter.h */
+bool ep_loop_ready(struct loop_client *client);	 /* hook of loop.h, wait_thread.c */
+
+void ep_reset_slab_lock(void);
+
+/* The slab of all eventpolls, for recover.c. */
+extern struct slab ep_slab;
+extern bool ep_slab_is_ready;
+
+/* -------- item.c; mtx held -------- */
+
+struct epitem *ep_find(struct eventpoll *ep, const struct file *file, int fd);
+struct epitem *ep_find_tag(struct eventpoll *ep, uint64_t tag, bool *ret_is_foreign);
+struct epitem *ep_item_new(struct eventpoll *ep, int fd, const struct epoll_event *event);
+void ep_item_free(struct epitem *epi);			  /* a NEW one */
+void ep_item_link(struct epitem *epi, struct file *file); /* NEW to LIVE */
+void ep_remove(struct epitem *epi);			  /* S does not know it (any more) */
+int ep_remove_armed(struct epitem *epi);		  /* S does: disarm first */
+void ep_set_keeper(struct epitem *epi, enum keeper keeper);
+int ep_arm(struct epitem *epi, uint32_t events);   /* first registration */
+int ep_rearm(struct epitem *epi, uint32_t events); /* new generation */
+int ep_item_compare(const struct rb_node *left, const struct rb_node *right);
+
+/*
+ * The rest of control changes what the source knows: mtx held, and with the
+ * thread driver the loop lock, so that no edge is under way meanwhile.
+ */
+bool ep_lock_source(struct eventpoll *ep); /* whether it took the loop lock */
+void ep_unlock_source(bool is_locked);
+
+/* -------- park.c; source locked -------- */
+
+bool ep_can_park(const struct epitem *epi);
+void ep_park(struct epitem *epi);
+bool ep_unpark(struct epitem *epi, const struct epoll_event *event);
+void ep_confirm(struct eventpoll *ep); /* tell S of every unconfirmed item */
+int ep_confirm_one(struct epitem *epi);
+void ep_empty_park(struct eventpoll *ep);
+
+/* -------- keep.c; source locked -------- */
+
+bool ep_is_for_kernel(const struct eventpoll *ep, const struct file *file, uint32_t events);
+int ep_keep_by_kernel(struct epitem *epi);
+void ep_settle(struct eventpoll *ep);
+void ep_settle_loop(struct eventpoll *ep); /* only if the loop drives it */
+
+/* -------- zombie.c; source locked -------- */
+
+void ep_make_zombie(struct epitem *epi);
+struct epitem *ep_find_zombie(struct eventpoll *ep, const struct file *file, int fd);
+void ep_revive(struct epitem *epi);
+void ep_sweep_zombies(struct eventpoll *ep);
+
+/* -------- slot.c; source locked -------- */
+
+/* A wait in progress. */
+struct ep_call {
+	struct eventpoll *ep;
+	struct waiter *waiter;
+	const struct ep_wait_args *args;
+	uint64_t timeout_ns;  /* what is left of it */
+	uint64_t deadline_ns; /* valid once has_deadline */
+	bool has_deadline;
+	int nothing; /* what to return when there is nothing to deliver: 0 or -EINTR */
+	int n;	     /* events in the caller's buffer */
+};
+
+void ep_slot_init(struct eventpoll *ep);
+void ep_new_stamp(struct eventpoll *ep); /* masks seen so far are worth nothing from now on */
+int ep_collect(struct ep_call *call, int max);
+bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epoll_event *entry);
+void ep_take_slot(struct eventpoll *ep, struct ep_call *call, int n);
+void ep_absorb_slot(struct eventpoll *ep, bool is_abandoned);
+bool ep_collect_for_loop(struct eventpoll *ep);
+
+/* -------- send.c; mtx held -------- */
+
+int ep_send_events(struct ep_call *call);
+void ep_put_event(struct ep_call *call, uint32_t events, uint64_t data);
+int ep_room(struct ep_call *call);
+void ep_spend(struct epitem *epi);
+
+/* -------- the three ways to wait; mtx held before and after -------- */
+
+/*
+ * Each returns the number of events, call->nothing when the time is up, -errno,
+ * or -EAGAIN: look again, perhaps another way.
+ */
+int wait_inline(struct ep_call *call);
+int wait_thread(struct ep_call *call);
+int wait_settled(struct ep_call *call);
+
+/* What they share.  Around a sleep: on ep->waiters, without mtx and section. */
+void wait_begin_sleep(struct ep_call *call);
+void wait_end_sleep(struct ep_call *call, int n); /* @n: what the sleep returned */
+
+/* __attribute__((cleanup)) of the sleeper, NULL when it is awake: it was cancelled. */
+void wait_cancelled(struct waiter **sleeper);
+
+/* Sleep in S, into @buffer; a cancellation point.  Returns what S returned. */
+int wait_sleep_in_source(struct ep_call *call, struct epoll_event *buffer, int max);
+
+/* Nothing was delivered: is the time up?  Brings timeout_ns up to date if not. */
+bool wait_time_is_up(struct ep_call *call);
+
+/* -------- nest.c: what the kernel would check, for a source without one -------- */
+
+/*
+ * @epfile is about to watch @target, an eventpoll: 0 or -ELOOP.  nest_lock held,
+ * no mtx.
+ */
+int nest_check_loop(struct file *epfile, struct file *target);
+
+/* The other checks of epoll_ctl(2), in the kernel's order; nothing for S.  mtx held. */
+int nest_check(const struct eventpoll *ep, int op, int fd, const struct file *file,
+	       uint32_t events);
+
+void nest_lock(void);
+void nest_unlock(void);
+void nest_reset(void);
+
+/* -------- recover.c -------- */
+
+/* In the child of fork: make all eventpolls whole before the first is used. */
+void ep_fix_up(void);
+extern bool ep_needs_fix_up;
+
+void ep_repair(struct lock *mtx); /* section.h: what an abandoned mtx protects */
+
+/* @ep may have come over fork: give it a source of its own.  0 or -errno.  mtx held. */
+int ep_renew_inherited(struct eventpoll *ep);
+
+#endif

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+/*
+ * item.c - items: how they are made, found, armed, and go.
+ */
+#include "engine/internal.h"
+
+#include <errno.h>
+
+/* By file, then by descriptor, as the kernel orders its tree. */
+static int ep_compare(const struct file *file, int fd, const struct epitem *epi)
+{
+	if (file != epi->file)
+		return file < epi->file ? -1 : 1;
+	return fd < epi->fd ? -1 : fd > epi->fd;
+}
+
+int ep_item_compare(const struct rb_node *left, const struct rb_node *right)
+{
+	const struct epitem *epi = rb_entry(left, struct epitem, rbn);
+
+	return ep_compare(epi->file, epi->fd, rb_entry(right, struct epitem, rbn));
+}
+
+struct ep_key {
+	const struct file *file;
+	int fd;
+};
+
+static int ep_compare_key(const void *key, const struct rb_node *node)
+{
+	const struct ep_key *wanted = key;
+
+	return ep_compare(wanted->file, wanted->fd, rb_entry(node, struct epitem, rbn));
+}
+
+/* The item of (@file, @fd) in any state, NULL if there is none. */
+struct epitem *ep_find(struct eventpoll *ep, const struct file *file, int fd)
+{
+	struct ep_key key = {file, fd};
+	struct rb_node *node;
+
+	if (!file)
+		return NULL;
+	node = rb_find(&ep->rbr, &key, ep_compare_key);
+	return node ? rb_entry(node, struct epitem, rbn) : NULL;
+}
+
+/*
+ * The item that S calls @tag.  NULL if there is none: then *@ret_is_foreign says
+ * whether the tag is not ours at all; if it is, the registration is history.
+ */
+struct epitem *ep_find_tag(struct eventpoll *ep, uint64_t tag, bool *ret_is_foreign)
+{
+	uint32_t slot = (uint32_t)(tag >> 24) & 0xffffff;
+	uint32_t generation = (uint32_t)tag & 0xffffff;
+	struct epitem *epi;
+
+	*ret_is_foreign = tag >> 48 != ep->salt;
+	if (*ret_is_foreign)
+		return NULL;
+	epi = slab_at(&ep->items, slot);
+	if (!epi) {
+		*ret_is_foreign = true;
+		return NULL;
+	}
+	if (epi->generation != generation || epi->state == ITEM_NEW)
+		return NULL;
+	return epi;
+}
+
+/* A NEW item: in its slot, on no list, with a generation nobody has seen.  NULL: ENOMEM. */
+struct epitem *ep_item_new(struct eventpoll *ep, int fd, const struct epoll_event *event)
+{
+	struct epitem *epi;
+	uint32_t slot;
+
+	epi = slab_alloc(&ep->items, &slot);
+	if (!epi)
+		return NULL;
+	rb_clear(&epi->rbn);
+	list_init(&epi->rdllink);
+	list_init(&epi->fllink);
+	epi->next = EP_UNACTIVE_PTR;
+	epi->file = NULL;
+	epi->ep = ep;
+	epi->event = *event;
+	epi->fd = fd;
+	epi->slot = slot;
+	epi->armed = 0;
+	epi->revents = 0;
+	epi->stamp = 0;
+	epi->state = ITEM_NEW;
+	epi->keeper = KEPT_BY_US;
+	epi->noise = 0;
+	ep_renew(epi);
+	return epi;
+}
+
+void ep_item_free(struct epitem *epi)
+{
+	ep_set_keeper(epi, KEPT_BY_US);
+	ep_renew(epi);
+	slab_free(&epi->ep->items, epi->slot);
+}
+
+/* @epi is a watch of @file from now on. */
+void ep_item_link(struct epitem *epi, struct file *file)
+{
+	struct eventpoll *ep = epi->ep;
+
+	file_get(file);
+	epi->file = file;
+	rb_insert(&ep->rbr, &epi->rbn, ep_item_compare);
+	section_acquire(&file->wq_lock, file_repair);
+	list_add_tail(&epi->fllink, &file->wq);
+	section_release(&file->wq_lock);
+	ep_lock(ep);
+	epi->state = ITEM_LIVE;
+	ep_unlock(ep);
+}
+
+/* Take @epi off everything and free it.  S has forgotten it, or soon will. */
+void ep_remove(struct epitem *epi)
+{
+	struct eventpoll *ep = epi->ep;
+	struct file *file = epi->file;
+
+	ep_lock(ep);
+	ep_unqueue(epi);
+	list_del_init(&epi->rdllink); /* park, unconfirmed, zombies */
+	ep_renew(epi);
+	if (epi->state == ITEM_PARKED)
+		ep->nr_parked--;
+	if (epi->state == ITEM_ZOMBIE)
+		ep->nr_zombies--;
+	epi->state = ITEM_NEW;
+	ep_unlock(ep);
+
+	if (rb_is_linked(&epi->rbn))
+		rb_erase(&ep->rbr, &epi->rbn);
+	section_acquire(&file->wq_lock, file_repair);
+	list_del_init(&epi->fllink);
+	section_release(&file->wq_lock);
+	epi->file = NULL;
+	ep_item_free(epi);
+	file_put(file);
+}
+
+/* The same for one that S still knows.  Returns what S said; @epi is gone either way. */
+int ep_remove_armed(struct epitem *epi)
+{
+	struct eventpoll *ep = epi->ep;
+	int ret = ep->source.ops->disarm(&ep->source, epi->fd);
+
+	probe(ep->counts, PROBE_DISARMED);
+	ep_remove(epi);
+	return ret;
+}
+
+void ep_set_keeper(struct epitem *epi, enum keeper keeper)
+{
+	if (epi->keeper == keeper)
+		return;
+	epi->ep->nr_kernel += keeper == KEPT_BY_KERNEL ? 1u : -1u;
+	epi->keeper = (uint8_t)keeper;
+}
+
+int ep_arm(struct epitem *epi, uint32_t events)
+{
+	struct eventpoll *ep = epi->ep;
+	int ret = ep->source.ops->arm(&ep->source, epi->fd, events, ep_tag(epi));
+
+	if (ret < 0)
+		return ret;
+	epi->armed = events;
+	probe(ep->counts, PROBE_ARMED);
+	return 0;
+}
+
+/*
+ * Register @epi anew: what was collected before is void, and if its file is ready
+ * the source says so once more.  An error leaves the registration as it was.
+ */
+int ep_rearm(struct epitem *epi, uint32_t events)
+{
+	struct eventpoll *ep = epi->ep;
+	uint32_t generation = epi->generation;
+	int ret;
+
+	ep_lock(ep);
+	ep_renew(epi);
+	ep_unlock(ep);
+	ret = ep->source.ops->rearm(&ep->source, epi->fd, events, ep_tag(epi));
+	if (ret < 0) {
+		ep_lock(ep);
+		epi->generation = generation;
+		ep_unlock(ep);
+		return ret;
+	}
+	epi->armed = events;
+	probe(ep->counts, PROBE_REARMED);
+	return 0;
+}

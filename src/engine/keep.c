@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+/*
+ * keep.c - who keeps an item ready: we, or the kernel.
+ *
+ * Handing an item over must neither lose an event nor show one twice.  A MOD in S
+ * makes S look at the file anew and voids what was collected before, so it is
+ * right for whatever is pending or level; an edge-triggered item that is neither
+ * would be shown again, and is left untouched: it is armed as the application
+ * would have armed it.
+ */
+#include "engine/internal.h"
+
+#include <errno.h>
+
+/*
+ * Must the kernel keep a watch of @file with @events from the start?  EXCLUSIVE
+ * is about others who wait for the file; WAKEUP about the time until the event
+ * is fetched; and a file that tells a thing only once must not be asked twice.
+ */
+bool ep_is_for_kernel(const struct eventpoll *ep, const struct file *file, uint32_t events)
+{
+	if (!ep->source.ops->has_kernel_epoll)
+		return false;
+	return ep->is_settled || (events & (EPOLLEXCLUSIVE | EPOLLWAKEUP)) ||
+	       file->kind == FILE_ONCE;
+}
+
+/* In S, a spent one-shot watch is one that has only its one shot. */
+static uint32_t ep_kernel_mask(const struct epitem *epi)
+{
+	return ep_is_spent(epi) ? EPOLLONESHOT : epi->event.events;
+}
+
+/* Armed as the application armed it, with nothing under way: S may take over as it is. */
+static bool ep_is_kept_alike(const struct epitem *epi)
+{
+	return epi->state == ITEM_LIVE && !ep_is_linked(epi) && !ep_is_spent(epi) &&
+	       (epi->event.events & EPOLLET) && !(epi->event.events & EPOLLONESHOT) &&
+	       epi->armed == ep_exact_mask(epi);
+}
+
+/*
+ * From now on the kernel keeps @epi, which is LIVE or UNCONFIRMED.  -ENOENT or
+ * -EBADF if S does not know it: a close passed us by.  Then it is gone.
+ */
+int ep_keep_by_kernel(struct epitem *epi)
+{
+	bool was_unconfirmed = epi->state == ITEM_UNCONFIRMED;
+	int ret = 0;
+
+	if (ep_is_kept_by_kernel(epi))
+		return 0;
+	if (!ep_is_kept_alike(epi)) {
+		if (was_unconfirmed)
+			list_del_init(&epi->rdllink);
+		else
+			ep_unqueue(epi);
+		epi->state = ITEM_LIVE;
+		ret = ep_rearm(epi, ep_kernel_mask(epi));
+		if (ret == -ENOENT && was_unconfirmed)
+			ret = ep_arm(epi, ep_kernel_mask(epi));
+	}
+	if (ret < 0) {
+		ep_remove(epi);
+		return ret;
+	}
+	ep_set_keeper(epi, KEPT_BY_KERNEL);
+	return 0;
+}
+
+/*
+ * Settle: the kernel keeps all of @ep, for good.  S is not drained first; what
+ * the slot holds counts as pending.
+ */
+void ep_settle(struct eventpoll *ep)
+{
+	struct epitem *epi, *next;
+	struct list_head pending;
+	uint32_t slot;
+
+	if (ep->is_settled || !ep->source.ops->has_kernel_epoll)
+		return;
+	ep_absorb_slot(ep, false);
+	ep_empty_park(ep);
+
+	list_init(&pending);
+	list_splice_tail_init(&ep->rdllist, &pending);
+	list_for_each_entry_safe(epi, next, &pending, rdllink)
+		ep_keep_by_kernel(epi);
+	slab_for_each(slot, &ep->items) {
+		epi = slab_at(&ep->items, slot);
+		if (ep_is_visible(epi))
+			ep_keep_by_kernel(epi);
+	}
+
+	ep->is_settled = true;
+	probe(ep->counts, PROBE_SETTLED);
+	if (!ep->has_loop)
+		return;
+	/* those who sleep on our wait queue go and sleep in S */
+	loop_leave(&ep->client);
+	ep_lock(ep);
+	ep_wake_all(ep);
+	ep_unlock(ep);
+	ep->has_loop = false;
+}
+
+/*
+ * The kernel is about to keep an item: a loop that collected that would spin, or
+ * take what is another waiter's.
+ */
+void ep_settle_loop(struct eventpoll *ep)
+{
+	if (ep->has_loop)
+		ep_settle(ep);
+}
+
+/* Give @epi to the application: S has its own flags and data from now on. */
+static void ep_release_item(struct epitem *epi)
+{
+	struct eventpoll *ep = epi->ep;
+	uint64_t data = epi->event.data.u64;
+
+	if (epi->event.events & EPOLLEXCLUSIVE) {
+		ep->source.ops->disarm(&ep->source, epi->fd);
+		ep->source.ops->arm(&ep->source, epi->fd, epi->event.events, data);
+	} else {
+		ep->source.ops->rearm(&ep->source, epi->fd, ep_kernel_mask(epi), data);
+	}
+}
+
+void ep_release(struct file *epfile)
+{
+	struct eventpoll *ep = ep_acquire(epfile);
+	bool is_locked;
+	uint32_t slot;
+
+	if (!ep)
+		return;
+	is_locked = ep_lock_source(ep);
+	if (!ep->is_released && ep->source.ops->has_kernel_epoll && !ep->is_inherited) {
+		ep_settle(ep);
+		slab_for_each(slot, &ep->items) {
+			struct epitem *epi = slab_at(&ep->items, slot);
+
+			if (epi->state == ITEM_LIVE)
+				ep_release_item(epi);
+		}
+		ep->is_released = true;
+		probe(ep->counts, PROBE_RELEASED);
+	}
+	ep_unlock_source(is_locked);
+	ep_release_mtx(ep);
+}
+
+bool ep_is_released(const struct file *epfile)
+{
+	const struct eventpoll *ep = epfile->ep;
+
+	return ep && ep->is_released;
+}
+
+/*
+ * Somebody polls the epfd.  Only the kernel can be exact about S; without one, the
+ * identity shows from now on whether something is ready, and the loop stays.
+ */
+void ep_polled(struct file *epfile)
+{
+	struct eventpoll *ep = ep_acquire(epfile);
+	bool is_locked;
+
+	if (!ep)
+		return;
+	is_locked = ep_lock_source(ep);
+	ep_settle(ep);
+	if (!ep->source.ops->has_kernel_epoll && !ep->is_polled) {
+		ep_lock(ep);
+		ep->is_polled = true;
+		ep_show_ready(ep);
+		ep_unlock(ep);
+		loop_join(&ep->client);
+	}
+	ep_unlock_source(is_locked);
+	ep_release_mtx(ep);
+}

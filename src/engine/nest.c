@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+/*
+ * nest.c - what the kernel checks in epoll_ctl(2), for a source without a kernel.
+ *
+ * S makes these checks itself; for the poll source they are made here, in the
+ * kernel's order, so that the same call fails with the same error.
+ */
+#include "engine/internal.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "real/sys.h"
+
+/* The kernel's EP_MAX_NESTS: eventpolls below the outermost. */
+#define NEST_MAX 4
+
+/* What may be asked for together with EPOLLEXCLUSIVE. */
+#define NEST_EXCLUSIVE_OK \
+	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+
+/*
+ * Protects the graph of eventpolls that watch each other while it is searched:
+ * nobody adds to it meanwhile.  Only its holder takes more than one mtx.
+ */
+static struct lock nest_mutex = LOCK_INIT(LOCK_NESTING);
+
+void nest_lock(void)
+{
+	section_acquire(&nest_mutex, NULL);
+}
+
+void nest_unlock(void)
+{
+	section_release(&nest_mutex);
+}
+
+void nest_reset(void)
+{
+	lock_reset(&nest_mutex);
+}
+
+/*
+ * How many eventpolls deep @file reaches, itself not counted; more than NEST_MAX
+ * if @goal is among them.
+ */
+static int nest_depth_below(struct file *file, const struct file *goal, int depth)
+{
+	struct eventpoll *ep = file->ep;
+	int deepest = 0;
+	uint32_t slot;
+
+	if (file == goal || depth > NEST_MAX)
+		return NEST_MAX + 1;
+	if (!ep)
+		return 0;
+	section_acquire_nested(&ep->mtx, (unsigned int)depth, ep_repair);
+	slab_for_each(slot, &ep->items) {
+		const struct epitem *epi = slab_at(&ep->items, slot);
+		int below;
+
+		if (!ep_is_visible(epi) || !epi->file->ep)
+			continue;
+		below = nest_depth_below(epi->file, goal, depth + 1) + 1;
+		deepest = below > deepest ? below : deepest;
+	}
+	section_release(&ep->mtx);
+	return deepest;
+}
+
+/* How many eventpolls are stacked on top of @file. */
+static int nest_depth_above(struct file *file, int depth)
+{
+	int highest = 0;
+	struct epitem *epi;
+
+	if (depth > NEST_MAX)
+		return depth;
+	section_acquire_nested(&file->wq_lock, (unsigned int)depth, file_repair);
+	list_for_each_entry(epi, &file->wq, fllink) {
+		int above = nest_depth_above(epi->ep->file, depth + 1) + 1;
+
+		highest = above > highest ? above : highest;
+	}
+	section_release(&file->wq_lock);
+	return highest;
+}
+
+int nest_check_loop(struct file *epfile, struct file *target)
+{
+	const struct eventpoll *ep = epfile->ep;
+
+	if (!ep || ep->source.ops->has_kernel_epoll)
+		return 0;
+	if (nest_depth_below(target, epfile, 0) + 1 + nest_depth_above(epfile, 0) > NEST_MAX)
+		return -ELOOP;
+	return 0;
+}
+
+/* Files that have no poll of their own are always ready, and not to be watched. */
+static bool nest_has_no_poll(int fd)
+{
+	struct stat st;
+
+	return sys_fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+}
+
+int nest_check(const struct eventpoll *ep, int op, int fd, const struct file *file, uint32_t events)
+{
+	if (ep->source.ops->has_kernel_epoll)
+		return 0;
+	if (sys_fcntl(fd, F_GETFD, 0) < 0)
+		return -EBADF;
+	if (op != EPOLL_CTL_ADD && (!file || list_is_empty(&file->wq)) && nest_has_no_poll(fd))
+		return -EPERM;
+	if (file == ep->file)
+		return -EINVAL;
+	if (!(events & EPOLLEXCLUSIVE))
+		return 0;
+	if (op == EPOLL_CTL_MOD)
+		return -EINVAL;
+	if (op == EPOLL_CTL_ADD && ((file && file->ep) || (events & ~NEST_EXCLUSIVE_OK)))
+		return -EINVAL;
+	return 0;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+/*
+ * park.c - deleted watches that stay armed for a while.
+ *
+ * Servers delete a watch and add it again within one turn of their loop.  A
+ * deleted item is parked: gone for the application, but armed.  If it is added
+ * again it is UNCONFIRMED until the next wait, which tells S by one MOD; should S
+ * not know it any more, its close was never seen by us and it is added anew.  An
+ * edge, a close, or too many others in the park end it.
+ */
+#include "engine/internal.h"
+
+#include <errno.h>
+
+/* Watches that S and nobody else may add and delete are never parked. */
+bool ep_can_park(const struct epitem *epi)
+{
+	const struct eventpoll *ep = epi->ep;
+
+	return !ep->has_loop && !ep->has_foreign && !ep_is_distrusted &&
+	       ep->source.ops->has_kernel_epoll && !ep_is_kept_by_kernel(epi) &&
+	       epi->file->kind != FILE_EVENTPOLL;
+}
+
+void ep_park(struct epitem *epi)
+{
+	struct eventpoll *ep = epi->ep;
+
+	ep_unqueue(epi);
+	epi->state = ITEM_PARKED;
+	list_move_tail(&epi->rdllink, &ep->parked);
+	ep->nr_parked++;
+	probe(ep->counts, PROBE_PARKED);
+	if (ep->nr_parked > EP_PARK_MAX)
+		ep_remove_armed(list_first_entry(&ep->parked, struct epitem, rdllink));
+}
+
+/*
+ * @epi is parked and is being added again.  Returns true if that is done; if
+ * not, the item is gone from our tree and from S, to be added as a new one.
+ */
+bool ep_unpark(struct epitem *epi, const struct epoll_event *event)
+{
+	struct eventpoll *ep = epi->ep;
+
+	if (event->events & (EPOLLEXCLUSIVE | EPOLLWAKEUP)) {
+		ep_remove_armed(epi);
+		return false;
+	}
+	ep->nr_parked--;
+	epi->event = *event;
+	epi->state = ITEM_UNCONFIRMED;
+	list_move_tail(&epi->rdllink, &ep->unconfirmed);
+	if (!list_is_empty(&ep->waiters) && ep_confirm_one(epi) < 0)
+		return false;
+	probe(ep->counts, PROBE_UNPARKED);
+	return true;
+}
+
+/* Tell S of @epi.  0, or -errno: then S does not take it and it is gone. */
+int ep_confirm_one(struct epitem *epi)
+{
+	int ret;
+
+	list_del_init(&epi->rdllink);
+	epi->state = ITEM_LIVE;
+	epi->stamp = 0;
+	ret = ep_rearm(epi, ep_exact_mask(epi));
+	if (ret == -ENOENT)
+		ret = ep_arm(epi, ep_exact_mask(epi));
+	if (ret < 0)
+		ep_remove(epi);
+	return ret;
+}
+
+void ep_confirm(struct eventpoll *ep)
+{
+	while (!list_is_empty(&ep->unconfirmed))
+		ep_confirm_one(list_first_entry(&ep->unconfirmed, struct epitem, rdllink));
+}
+
+void ep_empty_park(struct eventpoll *ep)
+{
+	while (!list_is_empty(&ep->parked))
+		ep_remove_armed(list_first_entry(&ep->parked, struct epitem, rdllink));
+}

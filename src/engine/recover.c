@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+/*
+ * recover.c - eventpolls whose owner was cut off in the middle of changing them.
+ *
+ * Either a signal handler left a section by siglongjmp, or a thread was inside
+ * when another forked.  What the slab of items says is live is whole; tree and
+ * lists are made anew from it, and every item that may be ready is queued
+ * unverified: the recheck drops those that are not.  An edge-triggered watch may
+ * be shown once more by this; none is lost.
+ */
+#include "engine/internal.h"
+
+#include <errno.h>
+
+#include "base/lock.h"
+#include "real/sys.h"
+#include "trace/session.h"
+
+bool ep_needs_fix_up;
+
+/* Protects the fix-up after fork: the first comer makes it, others wait. */
+static struct lock ep_gate = LOCK_INIT(LOCK_GATE);
+
+/* The list that an item of this state belongs on. */
+static struct list_head *ep_list_of(struct epitem *epi)
+{
+	struct eventpoll *ep = epi->ep;
+
+	switch ((enum epitem_state)epi->state) {
+	case ITEM_PARKED:
+		return &ep->parked;
+	case ITEM_UNCONFIRMED:
+		return &ep->unconfirmed;
+	case ITEM_ZOMBIE:
+		return &ep->zombies;
+	case ITEM_LIVE:
+		return ep_is_kept_by_kernel(epi) || ep_is_spent(epi) ? NULL : &ep->rdllist;
+	case ITEM_NEW:
+		break;
+	}
+	return NULL;
+}
+
+static void ep_rebuild_item(struct epitem *epi)
+{
+	struct eventpoll *ep = epi->ep;
+	struct list_head *list = ep_list_of(epi);
+
+	rb_clear(&epi->rbn);
+	list_init(&epi->rdllink);
+	epi->next = EP_UNACTIVE_PTR;
+	epi->stamp = 0;
+	if (list)
+		list_add_tail(&epi->rdllink, list);
+	if (epi->state != ITEM_ZOMBIE)
+		rb_insert(&ep->rbr, &epi->rbn, ep_item_compare);
+	ep->nr_parked += epi->state == ITEM_PARKED;
+	ep->nr_zombies += epi->state == ITEM_ZOMBIE;
+	ep->nr_kernel += ep_is_kept_by_kernel(epi);
+}
+
+/* Tree and lists of items, from the slab.  Waiters are left alone. */
+static void ep_rebuild_lists(struct eventpoll *ep)
+{
+	uint32_t slot;
+
+	ep->rbr = (struct rb_root_cached)RB_ROOT_CACHED;
+	list_init(&ep->rdllist);
+	list_init(&ep->parked);
+	list_init(&ep->unconfirmed);
+	list_init(&ep->zombies);
+	ep->ovflist = EP_UNACTIVE_PTR;
+	ep->nr_parked = 0;
+	ep->nr_zombies = 0;
+	ep->nr_kernel = 0;
+	slab_for_each(slot, &ep->items) {
+		struct epitem *epi = slab_at(&ep->items, slot);
+
+		if (epi->state != ITEM_NEW)
+			ep_rebuild_item(epi);
+		else
+			slab_free(&ep->items, slot); /* half made, or half gone */
+	}
+	probe(ep->counts, PROBE_REBUILT);
+}
+
+void ep_repair(struct lock *mtx)
+{
+	struct eventpoll *ep = list_entry(mtx, struct eventpoll, mtx);
+
+	if (ep->is_alive)
+		ep_rebuild_lists(ep);
+}
+
+/* The child of fork has its own copy of @ep, and nobody waits in it. */
+static void ep_inherit(struct eventpoll *ep)
+{
+	uint32_t slot;
+
+	lock_reset(&ep->mtx);
+	lock_reset(&ep->lock);
+	list_init(&ep->wq);
+	list_init(&ep->waiters);
+	list_init(&ep->client.link);
+	ep->client.is_joined = false;
+	ep_slot_init(ep);
+	if (!ep->is_alive)
+		return;
+	ep->is_inherited = true;
+	ep->counts = session_counts_get();
+	ep_rebuild_lists(ep);
+	slab_for_each(slot, &ep->items) {
+		struct epitem *epi = slab_at(&ep->items, slot);
+
+		list_init(&epi->fllink);
+		list_add_tail(&epi->fllink, &epi->file->wq);
+	}
+}
+
+/*
+ * Nothing of this happens in fork itself: a child that only goes on to exec another
+ * program pays nothing.  The wait queues of files were emptied there.
+ */
+void ep_fix_up(void)
+{
+	uint32_t slot;
+
+	section_acquire(&ep_gate, NULL);
+	if (__atomic_load_n(&ep_needs_fix_up, __ATOMIC_ACQUIRE) && ep_slab_is_ready) {
+		file_reset_all();
+		slab_for_each(slot, &ep_slab) {
+			struct eventpoll *ep = slab_at(&ep_slab, slot);
+
+			if (ep)
+				ep_inherit(ep);
+		}
+	}
+	__atomic_store_n(&ep_needs_fix_up, false, __ATOMIC_RELEASE);
+	section_release(&ep_gate);
+}
+
+void ep_fork_child(void)
+{
+	lock_reset(&ep_gate);
+	nest_reset();
+	ep_reset_slab_lock();
+	ep_needs_fix_up = true;
+}
+
+/* Arm @epi in the new source as it was armed in the parent's.  Gone if that fails. */
+static void ep_arm_copy(struct epitem *epi)
+{
+	uint32_t events = epi->event.events;
+
+	if (epi->state == ITEM_PARKED || epi->state == ITEM_ZOMBIE) {
+		ep_remove(epi);
+		return;
+	}
+	ep_unqueue(epi); /* arming shows it again if it is ready */
+	list_del_init(&epi->rdllink);
+	epi->state = ITEM_LIVE;
+	ep_renew(epi);
+	if (ep_is_kept_by_kernel(epi))
+		events = ep_is_spent(epi) ? EPOLLONESHOT : events;
+	else
+		events = ep_exact_mask(epi);
+	if (ep_arm(epi, events) < 0)
+		ep_remove(epi);
+}
+
+/*
+ * A new source under the old number.  The parent's S is replaced in our table of
+ * descriptors and never called: that would edit the parent's registrations.
+ */
+static int ep_open_anew(struct eventpoll *ep)
+{
+	int old_fd = ep->source.fd;
+	int flags = sys_fcntl(old_fd, F_GETFD, 0);
+	int fd, ret;
+
+	if (flags < 0)
+		return flags;
+	flags = flags & FD_CLOEXEC ? EPOLL_CLOEXEC : 0;
+	if (ep->source.ops->fini)
+		ep->source.ops->fini(&ep->source);
+	fd = ep_config.source->open(&ep->source, flags);
+	if (fd < 0)
+		return fd;
+	ret = sys_dup3(fd, old_fd, flags ? O_CLOEXEC : 0);
+	sys_close(fd);
+	ep->source.fd = old_fd;
+	ep->source.client = &ep->client;
+	ep->is_raised = false;
+	return ret < 0 ? ret : 0;
+}
+
+int ep_renew_inherited(struct eventpoll *ep)
+{
+	uint32_t slot;
+	bool is_locked;
+	int ret;
+
+	if (!ep->is_inherited)
+		return 0;
+	is_locked = ep_lock_source(ep);
+	ret = ep_open_anew(ep);
+	if (ret == 0) {
+		ep->is_inherited = false;
+		session_counts_set_fd(ep->counts, ep->source.fd);
+		slab_for_each(slot, &ep->items)
+			ep_arm_copy(slab_at(&ep->items, slot));
+	}
+	ep_unlock_source(is_locked);
+	return ret;
+}

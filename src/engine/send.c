@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/*
+ * send.c - the scan: from the ready list into the caller's buffer.
+ *
+ * The kernel asks each file again as it delivers (ep_item_poll()).  We ask in
+ * batches, by one poll(2), and only about those that no edge of this very call
+ * has just confirmed.
+ */
+#include "engine/internal.h"
+
+#include <errno.h>
+
+#include "real/sys.h"
+
+/* Files to be asked about, and which items they are the files of. */
+struct ep_recheck {
+	struct pollfd set[EP_RECHECK_MAX];
+	struct epitem *items[EP_RECHECK_MAX];
+	unsigned int nr;
+};
+
+static bool ep_is_verified(const struct epitem *epi)
+{
+	return epi->stamp == epi->ep->stamp;
+}
+
+/* The events of @epi as poll(2) asks for them. */
+static short ep_poll_mask(const struct epitem *epi)
+{
+	return (short)(epi->event.events & ~EP_PRIVATE_BITS & 0xffff);
+}
+
+/*
+ * poll(2) itself failed: memory is out, or the limit on descriptors was lowered
+ * below the size of the batch.  Let the source say again what is ready.
+ */
+static void ep_recheck_failed(struct epitem *epi)
+{
+	epi->revents = 0;
+	epi->stamp = epi->ep->stamp;
+	ep_rearm(epi, epi->armed);
+}
+
+/*
+ * Verify the first @max items of @txlist, asking about those that need it.
+ */
+static void ep_recheck(struct eventpoll *ep, struct list_head *txlist, unsigned int max)
+{
+	bool tells_source = ep->source.ops->lapsed != NULL, is_locked = false;
+	struct ep_recheck recheck;
+	struct epitem *epi;
+	int ret = 0;
+
+	recheck.nr = 0;
+	list_for_each_entry(epi, txlist, rdllink) {
+		if (max-- == 0)
+			break;
+		if (ep_is_verified(epi))
+			continue;
+		recheck.items[recheck.nr] = epi;
+		recheck.set[recheck.nr] =
+			(struct pollfd){.fd = epi->fd, .events = ep_poll_mask(epi)};
+		recheck.nr++;
+	}
+	if (recheck.nr)
+		ret = sys_poll_now(recheck.set, recheck.nr);
+	if (ret < 0 || (tells_source && recheck.nr))
+		is_locked = ep_lock_source(ep);
+	for (unsigned int i = 0; i < recheck.nr; i++) {
+		epi = recheck.items[i];
+		if (ret < 0) {
+			ep_recheck_failed(epi);
+			continue;
+		}
+		epi->revents = (uint32_t)(unsigned short)recheck.set[i].revents;
+		epi->stamp = ep->stamp;
+		if (epi->revents & epi->event.events)
+			probe(ep->counts, PROBE_RECHECK_READY);
+		else
+			probe(ep->counts, PROBE_RECHECK_DROPPED);
+		if (tells_source)
+			ep->source.ops->lapsed(&ep->source, epi->fd, epi->revents);
+	}
+	ep_unlock_source(is_locked);
+}
+
+/* Write one event behind those the caller has; there is room. */
+void ep_put_event(struct ep_call *call, uint32_t events, uint64_t data)
+{
+	call->args->events[call->n++] = (struct epoll_event){.events = events, .data.u64 = data};
+	probe(call->ep->counts, PROBE_DELIVERED);
+}
+
+/* One shot fired: quiet until it is modified. */
+void ep_spend(struct epitem *epi)
+{
+	struct eventpoll *ep = epi->ep;
+
+	ep_lock(ep);
+	epi->event.events &= EP_PRIVATE_BITS;
+	ep_unlock(ep);
+	probe(ep->counts, PROBE_ONESHOT);
+}
+
+/*
+ * Deliver @epi, the first of a scan's list, or drop it.  Returns false, and
+ * leaves it where it is, if the caller's buffer cannot be written.
+ */
+static bool ep_send_one(struct ep_call *call, struct epitem *epi)
+{
+	struct eventpoll *ep = call->ep;
+	uint32_t revents = epi->revents & epi->event.events;
+
+	if (revents && !uaccess_is_writable(&call->waiter->buffer, &call->args->events[call->n],
+					    sizeof(struct epoll_event)))
+		return false;
+	list_del_init(&epi->rdllink);
+	epi->stamp = 0; /* what has been delivered is news no more */
+	if (!revents)
+		return true;
+	ep_put_event(call, revents, epi->event.data.u64);
+	if (epi->event.events & EPOLLONESHOT) {
+		ep_spend(epi);
+	} else if (!(epi->event.events & EPOLLET)) {
+		list_add_tail(&epi->rdllink, &ep->rdllist);
+		probe(ep->counts, PROBE_REQUEUED);
+	}
+	return true;
+}
+
+/*
+ * The kernel's ep_send_events(): deliver from the ready list until the caller
+ * has what he asked for or nothing is left.  Returns how many events he has now,
+ * -EFAULT if not even one could be written.
+ */
+int ep_send_events(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	struct list_head txlist;
+	bool can_write = true;
+
+	ep_enter_scan(ep, &txlist);
+	while (can_write && call->n < call->args->maxevents && !list_is_empty(&txlist)) {
+		unsigned int left = (unsigned int)(call->args->maxevents - call->n);
+		unsigned int batch = left < EP_RECHECK_MAX ? left : EP_RECHECK_MAX;
+
+		ep_recheck(ep, &txlist, batch);
+		while (can_write && batch-- > 0 && !list_is_empty(&txlist))
+			can_write = ep_send_one(call,
+						list_first_entry(&txlist, struct epitem, rdllink));
+	}
+	ep_exit_scan(ep, &txlist);
+	return call->n || can_write ? call->n : -EFAULT;
+}
+
+/*
+ * How many more events the caller can take at once, as far as his buffer may be
+ * written, and no more than the slot holds.
+ */
+int ep_room(struct ep_call *call)
+{
+	const struct ep_wait_args *args = call->args;
+	int room = args->maxevents - call->n;
+
+	if (room > EP_SLOT_MAX)
+		room = EP_SLOT_MAX;
+	while (room > 0 && !uaccess_is_writable(&call->waiter->buffer, &args->events[call->n],
+						(size_t)room * sizeof(struct epoll_event)))
+		room /= 2;
+	return room;
+}

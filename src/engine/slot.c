@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+/*
+ * slot.c - edges on their way from the source to their items.
+ *
+ * Edges are collected into the slot, memory of the eventpoll's own, so that a
+ * thread that leaves by siglongjmp or cancellation takes nothing with it.  An
+ * entry that has been dealt with is emptied; one that is not empty is an edge
+ * somebody left behind.  The kernel's copy is not atomic, so an empty tag is one
+ * of which neither half is ever issued: a torn entry matches nothing.
+ *
+ * With the inline driver the slot is written by the one thread that sleeps in
+ * S, without a lock, or under mtx; with the thread driver under the loop lock.
+ */
+#include "engine/internal.h"
+
+#include <errno.h>
+
+static void ep_slot_clear(struct epoll_event *entry)
+{
+	entry->events = 0;
+	entry->data.u64 = EP_TAG_EMPTY;
+}
+
+void ep_slot_init(struct eventpoll *ep)
+{
+	for (int i = 0; i < EP_SLOT_MAX; i++)
+		ep_slot_clear(&ep->slot[i]);
+}
+
+void ep_new_stamp(struct eventpoll *ep)
+{
+	if (++ep->stamp == 0) /* what no item's mask is worth */
+		ep->stamp = 1;
+}
+
+/*
+ * An event of an item kept by the kernel is the application's as it stands.  One
+ * that comes for a spent item is the stray HUP of settling.
+ */
+static void ep_take_kept(struct ep_call *call, struct epitem *epi, uint32_t events)
+{
+	struct probe_counts *counts = epi->ep->counts;
+
+	if (ep_is_spent(epi)) {
+		probe(counts, PROBE_FILTERED);
+		return;
+	}
+	probe(counts, PROBE_KEPT);
+	ep_put_event(call, events, epi->event.data.u64);
+	if (epi->event.events & EPOLLONESHOT)
+		ep_spend(epi);
+}
+
+/* An edge for an item kept by us. */
+static void ep_take_edge(struct epitem *epi, uint32_t events)
+{
+	struct eventpoll *ep = epi->ep;
+	bool is_wanted;
+
+	probe(ep->counts, PROBE_EDGE);
+	if (epi->state == ITEM_PARKED) { /* nobody waits for its return any more */
+		ep_remove_armed(epi);
+		return;
+	}
+	if (epi->state == ITEM_UNCONFIRMED) /* confirming it shows it again */
+		return;
+	ep_lock(ep);
+	is_wanted = ep_poll_callback(epi, events);
+	ep_unlock(ep);
+	if (is_wanted || ++epi->noise < EP_NOISE_MAX)
+		return;
+	epi->noise = 0;
+	if (epi->armed != ep_exact_mask(epi))
+		ep_rearm(epi, ep_exact_mask(epi));
+}
+
+/*
+ * One entry.  Returns false if it must wait for somebody who has a buffer to
+ * deliver it to: the loop thread (@call is NULL) has none.
+ */
+bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epoll_event *entry)
+{
+	struct epitem *epi;
+	bool is_foreign;
+
+	epi = ep_find_tag(ep, entry->data.u64, &is_foreign);
+	if (is_foreign) {
+		ep->has_foreign = true;
+		if (!call)
+			return false;
+		probe(ep->counts, PROBE_FOREIGN);
+		ep_put_event(call, entry->events, entry->data.u64);
+	} else if (!epi) {
+		probe(ep->counts, PROBE_STALE);
+	} else if (!ep_is_kept_by_kernel(epi)) {
+		ep_take_edge(epi, entry->events);
+	} else {
+		if (!call)
+			return false;
+		ep_take_kept(call, epi, entry->events);
+	}
+	return true;
+}
+
+/* Deal with the first @n entries of the slot, those that are not empty. */
+void ep_take_slot(struct eventpoll *ep, struct ep_call *call, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct epoll_event entry = ep->slot[i];
+
+		if (entry.data.u64 == EP_TAG_EMPTY)
+			continue;
+		/* emptied first: whoever is interrupted here does not see it twice */
+		ep_slot_clear(&ep->slot[i]);
+		if (!ep_take_entry(ep, call, &entry))
+			ep->slot[i] = entry;
+	}
+}
+
+/*
+ * Collect what the source has, at most @max edges (no more than the slot holds).
+ * Returns how many there were, or -errno.
+ */
+int ep_collect(struct ep_call *call, int max)
+{
+	struct eventpoll *ep = call->ep;
+	int n;
+
+	n = ep->source.ops->collect(&ep->source, ep->slot, max);
+	if (n > 0)
+		ep_take_slot(ep, call, n);
+	return n;
+}
+
+/*
+ * The loop thread collects: everything there is.  Returns false if it met
+ * something only a waiter can deal with.
+ */
+bool ep_collect_for_loop(struct eventpoll *ep)
+{
+	int n;
+
+	do {
+		n = ep->source.ops->collect(&ep->source, ep->slot, EP_SLOT_MAX);
+		if (n > 0)
+			ep_take_slot(ep, NULL, n);
+	} while (n == EP_SLOT_MAX && !ep->has_foreign);
+	return !ep->has_foreign;
+}
+
+/*
+ * Entries that a sleeper has not come back for: queue their items unverified.  If
+ * it never will (@is_abandoned), the kernel is asked again about those it keeps;
+ * what cannot be asked again is lost, as it would be with the thread's stack.
+ */
+void ep_absorb_slot(struct eventpoll *ep, bool is_abandoned)
+{
+	for (int i = 0; i < EP_SLOT_MAX; i++) {
+		struct epitem *epi;
+		bool is_foreign;
+
+		if (ep->slot[i].data.u64 == EP_TAG_EMPTY)
+			continue;
+		epi = ep_find_tag(ep, ep->slot[i].data.u64, &is_foreign);
+		if (!epi || epi->state != ITEM_LIVE)
+			continue;
+		if (!ep_is_kept_by_kernel(epi)) {
+			ep_slot_clear(&ep->slot[i]);
+			epi->stamp = 0;
+			if (!ep_is_spent(epi))
+				ep_queue(epi);
+		} else if (is_abandoned) {
+			ep_slot_clear(&ep->slot[i]);
+			if (!(epi->event.events & EPOLLEXCLUSIVE))
+				ep_rearm(epi, epi->event.events);
+		}
+	}
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uaccess.h - the application's memory, of which the kernel would say EFAULT.
+ *
+ * We cannot fault and recover inside somebody else's program, so memory is asked
+ * about before it is touched: one cheap system call a page, made once, because a
+ * thread's buffers stay where they are.  A buffer that is unmapped after it was
+ * used is the case this misses.
+ *
+ * Async-signal-safe; errno is not touched.
+ */
+#ifndef INTERPOLL_ENGINE_UACCESS_H
+#define INTERPOLL_ENGINE_UACCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+/* Addresses lo <= a < hi are known to be writable. */
+struct uaccess {
+	uintptr_t lo, hi;
+};
+
+/* The slow half of uaccess_is_writable(). */
+bool uaccess_extend(struct uaccess *known, uintptr_t first, uintptr_t end);
+
+/* May @size bytes at @to be written?  At least one page is remembered in @known. */
+static inline bool uaccess_is_writable(struct uaccess *known, const void *to, size_t size)
+{
+	uintptr_t first = (uintptr_t)to;
+
+	if (__builtin_expect(first >= known->lo && first + size <= known->hi, 1))
+		return true;
+	return uaccess_extend(known, first, first + size);
+}
+
+/* Copy what the application passed to epoll_ctl(2).  0 or -EFAULT. */
+int uaccess_copy_event(struct epoll_event *to, const struct epoll_event *from);
+
+#endif

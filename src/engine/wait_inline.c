@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+/*
+ * wait_inline.c - waiting with the inline driver: no loop, no hop.
+ *
+ * The thread that waits sleeps in S with the caller's own timeout and mask, and
+ * turns the edges it wakes up with into callbacks itself.  There is one slot, so
+ * there is one sleeper; a second thread settles the eventpoll.
+ */
+#include "engine/internal.h"
+
+#include <errno.h>
+
+/* More edges than the slot holds may be there; and the caller may have room. */
+static int wait_collect_rest(struct ep_call *call, int n)
+{
+	while (n == EP_SLOT_MAX && ep_room(call) > 0)
+		n = ep_collect(call, ep_room(call));
+	return n < 0 && n != -EINTR ? n : 0;
+}
+
+/*
+ * Collect, then deliver.  While the kernel keeps items too, we take turns who is
+ * first, so that neither starves the other in a small buffer.
+ */
+static int wait_collect_and_send(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	bool kernel_first = true;
+	int ret;
+
+	if (ep->nr_kernel || ep->has_foreign) {
+		kernel_first = ep->kernel_first;
+		ep->kernel_first = !kernel_first;
+	}
+	ep_new_stamp(ep);
+	if (!kernel_first) {
+		ret = ep_send_events(call);
+		if (ret < 0 || call->n == call->args->maxevents)
+			return ret;
+	}
+	if (ep_room(call) > 0) {
+		ret = ep_collect(call, ep_room(call));
+		if (ret < 0)
+			return call->n ? call->n : ret;
+	}
+	return ep_send_events(call);
+}
+
+/*
+ * The sleeper is back with @n edges in the slot.  A handler that waited meanwhile
+ * may have absorbed them: the tags tell.
+ */
+static int wait_woken(struct ep_call *call, int n)
+{
+	struct eventpoll *ep = call->ep;
+	int ret;
+
+	ep_new_stamp(ep);
+	ep_take_slot(ep, call, n);
+	ret = wait_collect_rest(call, n);
+	if (ret < 0 && !call->n)
+		return ret;
+	ret = ep_send_events(call);
+	if (ret != 0)
+		return ret;
+	if (call->waiter->was_interrupted)
+		return -EINTR;
+	probe(ep->counts, PROBE_WAKE_NOTHING);
+	return wait_time_is_up(call) ? 0 : -EAGAIN;
+}
+
+/*
+ * Somebody settled the eventpoll while we slept: what we have is delivered as far
+ * as it is still true; everything else is in S again.
+ */
+static int wait_woken_settled(struct ep_call *call, int n)
+{
+	ep_take_slot(call->ep, call, n);
+	/* edges left untouched by the settling: their items are the kernel's now */
+	if (call->n)
+		return call->n;
+	return n == 0 || wait_time_is_up(call) ? 0 : -EAGAIN;
+}
+
+/*
+ * The caller's buffer cannot be written: S says EFAULT as soon as there is something
+ * to write, and keeps it.
+ */
+static int wait_sleep_nowhere(struct ep_call *call)
+{
+	struct epoll_event entry;
+	int n;
+
+	n = wait_sleep_in_source(call, call->args->events, 1);
+	if (n <= 0)
+		return n;
+	entry = call->args->events[0]; /* so it can be written by now */
+	ep_take_entry(call->ep, call, &entry);
+	return call->n ? call->n : -EAGAIN;
+}
+
+static int wait_sleep(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	int room = ep_room(call);
+	int n;
+
+	if (room == 0)
+		return wait_sleep_nowhere(call);
+	n = wait_sleep_in_source(call, ep->slot, room);
+	if (n < 0)
+		return n;
+	if (ep->is_settled)
+		return wait_woken_settled(call, n);
+	if (n == 0 && list_is_empty(&ep->rdllist))
+		return 0;
+	return wait_woken(call, n);
+}
+
+int wait_inline(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	int ret;
+
+	if (!list_is_empty(&ep->waiters)) {
+		if (ep_has_other_waiters(ep)) {
+			ep_settle(ep);
+			return -EAGAIN;
+		}
+		ep_absorb_slot(ep, false); /* a wait of our own that a handler interrupted */
+	}
+	if (ep->has_foreign) {
+		ep_settle(ep);
+		return -EAGAIN;
+	}
+	ep_confirm(ep);
+
+	if (!list_is_empty(&ep->rdllist) || call->timeout_ns == 0) {
+		ret = wait_collect_and_send(call);
+		if (ret != 0)
+			return ret;
+		if (call->timeout_ns == 0)
+			return call->nothing;
+	}
+	return wait_sleep(call);
+}

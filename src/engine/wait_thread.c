@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/*
+ * wait_thread.c - waiting with the thread driver: the kernel's own architecture.
+ *
+ * The poll loop stands for the softirq: it collects edges and runs callbacks.
+ * Waiters sleep on the eventpoll's wait queue and are woken one by one, the last
+ * to come first.  Callbacks that meet a scan go to the overflow list.
+ */
+#include "engine/internal.h"
+
+#include <errno.h>
+
+/*
+ * The poll loop found something: the hook of loop.h.  The loop lock is held, and
+ * with it everything that has left the source is here.
+ */
+bool ep_loop_ready(struct loop_client *client)
+{
+	struct eventpoll *ep = list_entry(client, struct eventpoll, client);
+	bool goes_on = ep_collect_for_loop(ep), has_waiters;
+
+	ep_lock(ep);
+	has_waiters = !list_is_empty(&ep->wq);
+	if (!goes_on) /* what is left in the slot is for a waiter to take */
+		ep_wake_one(ep);
+	ep_unlock(ep);
+	return goes_on && (has_waiters || ep->is_polled);
+}
+
+/*
+ * What the source has now, and what the loop left in the slot.  No mask is worth
+ * anything here: the loop may have collected it long ago.
+ */
+static int wait_thread_collect(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	int n, room = ep_room(call);
+
+	if (ep->has_foreign)
+		ep_take_slot(ep, call, EP_SLOT_MAX);
+	do {
+		n = room > 0 ? ep->source.ops->collect(&ep->source, ep->slot, room) : 0;
+		if (n > 0)
+			ep_take_slot(ep, call, n);
+	} while (n == EP_SLOT_MAX && (room = ep_room(call)) > 0);
+	ep_new_stamp(ep);
+	if (ep->has_foreign)
+		ep_settle(ep);
+	return n < 0 && !call->n ? n : 0;
+}
+
+/* Queue up to be woken.  Returns false if there is something to look at first. */
+static bool wait_thread_enqueue(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	bool is_ready;
+
+	ep_lock(ep);
+	is_ready = !list_is_empty(&ep->rdllist);
+	if (!is_ready) {
+		call->waiter->was_woken = false;
+		list_add(&call->waiter->wq_link, &ep->wq);
+	}
+	ep_unlock(ep);
+	return !is_ready;
+}
+
+/* Off the queue.  Returns whether a wakeup has taken us off it already. */
+static bool wait_thread_dequeue(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	bool was_woken;
+
+	ep_lock(ep);
+	list_del_init(&call->waiter->wq_link);
+	was_woken = call->waiter->was_woken;
+	call->waiter->was_woken = false;
+	ep_unlock(ep);
+	return was_woken;
+}
+
+static int wait_thread_join(struct eventpoll *ep)
+{
+	int ret;
+
+	loop_lock();
+	ret = loop_join(&ep->client);
+	loop_unlock();
+	return ret;
+}
+
+/*
+ * A wakeup must not be lost on a waiter that leaves for another reason: it takes
+ * one last look.
+ */
+static int wait_thread_woken(struct ep_call *call, int n)
+{
+	bool was_woken = wait_thread_dequeue(call);
+
+	if (n == -EINTR || call->waiter->was_interrupted)
+		call->nothing = -EINTR;
+	else if (n < 0)
+		return n;
+	else if (n > 0 && !wait_time_is_up(call))
+		return -EAGAIN;
+	if (!was_woken && !call->ep->is_settled)
+		return call->nothing;
+	call->timeout_ns = 0;
+	return -EAGAIN;
+}
+
+static int wait_thread_sleep(struct ep_call *call)
+{
+	struct waiter *sleeper __attribute__((cleanup(wait_cancelled)));
+	struct eventpoll *ep = call->ep;
+	int ret, n;
+
+	sleeper = NULL;
+	ret = waiter_open(call->waiter);
+	if (ret == 0)
+		ret = wait_thread_join(ep);
+	if (ret < 0) /* no descriptor or thread to be had */
+		return ret;
+	waiter_drain(call->waiter);
+	if (!wait_thread_enqueue(call))
+		return -EAGAIN;
+
+	sleeper = call->waiter;
+	wait_begin_sleep(call);
+	n = waiter_sleep(call->waiter, call->timeout_ns, call->args->sigmask);
+	sleeper = NULL;
+	wait_end_sleep(call, n);
+	return wait_thread_woken(call, n);
+}
+
+int wait_thread(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	int ret;
+
+	loop_lock();
+	ret = wait_thread_collect(call);
+	loop_unlock();
+	if (ret < 0)
+		return ret;
+	if (ep->is_settled)
+		return call->n ? call->n : -EAGAIN;
+	ret = ep_send_events(call);
+	if (ret != 0)
+		return ret;
+	if (call->timeout_ns == 0)
+		return call->nothing;
+	ret = wait_thread_sleep(call);
+	if (ret == -EMFILE || ret == -ENFILE || ret == -ENOMEM) {
+		/* without a place of our own to sleep in, S must do; or nobody can */
+		loop_lock();
+		ep_settle(ep);
+		loop_unlock();
+		return ep->is_settled ? -EAGAIN : ret;
+	}
+	return ret;
+}
