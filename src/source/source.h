@@ -25,7 +25,18 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+struct loop_client;
 struct source;
+struct source_poll;
+
+/*
+ * Besides the bits of epoll in the events of arm() and rearm(): the engine hands
+ * an edge of this registration out once and does not look at the file again
+ * (EPOLLET).  A source that infers edges from levels must then look for activity
+ * under a level that stays high; without this bit it need not, because the
+ * engine looks itself and reports what it saw with lapsed().
+ */
+#define SOURCE_LATCH (UINT32_C(1) << 27)
 
 struct source_ops {
 	const char *name;
@@ -72,6 +83,17 @@ struct source_ops {
 	void (*forget)(struct source *source, int fd);
 
 	/*
+	 * The engine has looked at the file of @fd itself and saw only the bits in
+	 * @mask: each of the others is an edge when it rises again, although the
+	 * source never saw it fall.  To be called for whatever a recheck finds with
+	 * fewer bits than it is armed for, after every such recheck; too often is
+	 * harmless (a bit that is high in truth is one edge more), too seldom loses
+	 * edges.  An unknown @fd is ignored.  Never a system call but a kick of the
+	 * loop.  Loop lock held.  NULL for a source that is told of wakeups.
+	 */
+	void (*lapsed)(struct source *source, int fd, uint32_t mask);
+
+	/*
 	 * Collect at most @max edges into @edges (tag in data.u64); never blocks.
 	 * Loop lock held where the source is driven by the poll loop.
 	 */
@@ -83,6 +105,13 @@ struct source_ops {
 	 * Loop lock held.
 	 */
 	unsigned int (*pollset)(struct source *source, struct pollfd *set, unsigned int max);
+
+	/*
+	 * The moment at which the poll loop must collect although nothing of the
+	 * poll set has become ready; CLOCK_FOREVER: none.  Every collection moves
+	 * it on.  NULL where the poll set tells everything.  Loop lock held.
+	 */
+	uint64_t (*due_ns)(const struct source *source);
 
 	/*
 	 * Like collect(), but sleeps until there is an edge, for at most
@@ -97,8 +126,9 @@ struct source_ops {
 /* The part of an eventpoll that belongs to its source. */
 struct source {
 	const struct source_ops *ops;
-	int fd;		     /* the epfd: S, or what stands for it */
-	struct pollset *set; /* source_poll: the armed files */
+	int fd;			    /* the epfd: S, or what stands for it */
+	struct source_poll *poll;   /* source_poll: the armed files */
+	struct loop_client *client; /* as which the loop polls it; loop.c's, NULL: does not */
 };
 
 extern const struct source_ops source_epoll;
