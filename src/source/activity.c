@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+#include "source/activity.h"
+
+#include <linux/sock_diag.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "real/sys.h"
+
+/* The kernel's TCP_LISTEN, which no header exports beside <linux/tcp.h>. */
+#define ACTIVITY_STATE_LISTEN 10
+
+/* What a segment on its way may occupy of the send buffer besides its bytes. */
+#define ACTIVITY_SEGMENT_COST 2304
+
+/* No send buffer is smaller (SOCK_MIN_SNDBUF), and a writable one is a third free. */
+#define ACTIVITY_SNDBUF_MIN	   4608
+#define ACTIVITY_SNDBUF_FREE(size) ((uint64_t)(size) / 3)
+
+static int socket_option(int fd, int name)
+{
+	int value = 0;
+	unsigned int len = sizeof(value);
+	int ret = sys_getsockopt(fd, SOL_SOCKET, name, &value, &len);
+
+	return ret < 0 ? ret : value;
+}
+
+static enum activity_kind classify_socket(int fd)
+{
+	if (socket_option(fd, SO_PROTOCOL) == IPPROTO_TCP &&
+	    socket_option(fd, SO_TYPE) == SOCK_STREAM)
+		return ACTIVITY_TCP;
+	return ACTIVITY_SOCKET;
+}
+
+/* Write @fd in decimal, a NUL behind, to @text, where 11 bytes are free. */
+static void put_fd(char *text, int fd)
+{
+	char digits[11];
+	size_t len = 0;
+
+	do {
+		digits[len++] = (char)('0' + fd % 10);
+		fd /= 10;
+	} while (fd > 0);
+	while (len > 0)
+		*text++ = digits[--len];
+	*text = '\0';
+}
+
+/* Read the beginning of fdinfo of @fd as a string.  Returns its length, or -errno. */
+static long fdinfo_read(int fd, char *text, size_t size)
+{
+	/* of the thread: /proc/self is empty once the main thread has ended */
+	char path[64] = "/proc/thread-self/fdinfo/";
+	long len;
+	int info;
+
+	put_fd(path + strlen(path), fd);
+	info = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (info < 0)
+		return info;
+	len = sys_read(info, text, size - 1);
+	sys_close(info);
+	text[len > 0 ? len : 0] = '\0';
+	return len;
+}
+
+/* How far the eventfd @fd has counted.  Returns whether it is one. */
+static bool count_read(int fd, uint64_t *ret_count)
+{
+	static const char key[] = "\neventfd-count:";
+	char text[512];
+	const char *p;
+	uint64_t count = 0;
+
+	if (fdinfo_read(fd, text, sizeof(text)) <= 0)
+		return false;
+	p = strstr(text, key);
+	if (!p)
+		return false;
+	for (p += sizeof(key) - 1; *p == ' ' || *p == '\t'; p++)
+		;
+	for (; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++)
+		count = count << 4 | (unsigned int)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+	*ret_count = count;
+	return true;
+}
+
+enum activity_kind activity_classify(int fd)
+{
+	struct stat st;
+	uint64_t count;
+	int queued;
+
+	if (sys_fstat(fd, &st) < 0)
+		return ACTIVITY_NONE;
+	if (S_ISSOCK(st.st_mode))
+		return classify_socket(fd);
+	if (sys_ioctl(fd, FIONREAD, &queued) == 0)
+		return ACTIVITY_QUEUE;
+	/* an anonymous inode has no type at all */
+	if (!(st.st_mode & S_IFMT) && count_read(fd, &count))
+		return ACTIVITY_EVENTFD;
+	return ACTIVITY_NONE;
+}
+
+static uint64_t queued_bytes(int fd, unsigned long request)
+{
+	int queued = 0;
+
+	if (sys_ioctl(fd, request, &queued) < 0 || queued < 0)
+		return 0;
+	return (unsigned int)queued;
+}
+
+/* Datagrams queue up behind the one that FIONREAD tells of; their memory shows. */
+static uint64_t queued_memory(int fd)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	unsigned int len = sizeof(info);
+
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
+		return 0;
+	return info[SK_MEMINFO_RMEM_ALLOC];
+}
+
+/*
+ * The kernel wakes a writer of a TCP connection only if it had been refused,
+ * which it does not tell.  But whoever was refused has used up the free part of
+ * the send buffer since the last look, and acknowledgements made it free again.
+ */
+static bool tcp_was_refused(int fd, uint64_t used, bool is_acked)
+{
+	int size;
+
+	if (!is_acked || used < ACTIVITY_SNDBUF_FREE(ACTIVITY_SNDBUF_MIN))
+		return false;
+	size = socket_option(fd, SO_SNDBUF);
+	return size < 0 || used >= ACTIVITY_SNDBUF_FREE(size);
+}
+
+static uint32_t look_tcp(struct activity *last, int fd)
+{
+	struct tcp_info info = {0};
+	struct activity now = {.kind = ACTIVITY_TCP};
+	unsigned int len = sizeof(info);
+	uint32_t again = 0;
+
+	if (sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return 0;
+	if (info.tcpi_state == ACTIVITY_STATE_LISTEN) {
+		now.in = info.tcpi_unacked;
+	} else {
+		now.in = info.tcpi_bytes_received; /* a FIN counts as one */
+		now.out = info.tcpi_bytes_acked;
+		now.sent = info.tcpi_bytes_sent - info.tcpi_bytes_retrans +
+			   info.tcpi_notsent_bytes +
+			   (uint64_t)info.tcpi_data_segs_out * ACTIVITY_SEGMENT_COST;
+		if (tcp_was_refused(fd, now.sent - last->sent, now.out != last->out))
+			again |= ACTIVITY_OUT;
+	}
+	if (now.in > last->in)
+		again |= ACTIVITY_IN;
+	*last = now;
+	return again;
+}
+
+static uint32_t look_socket(struct activity *last, int fd, uint32_t mask)
+{
+	struct activity now = *last;
+	uint32_t again = 0;
+
+	if (mask & ACTIVITY_IN)
+		now.in = queued_bytes(fd, FIONREAD) + queued_memory(fd);
+	if (mask & ACTIVITY_OUT)
+		now.out = queued_bytes(fd, SIOCOUTQ);
+	if (now.in > last->in)
+		again |= ACTIVITY_IN;
+	if (now.out < last->out)
+		again |= ACTIVITY_OUT;
+	*last = now;
+	return again;
+}
+
+static uint32_t look_amount(struct activity *last, uint64_t amount)
+{
+	uint32_t again = amount > last->in ? ACTIVITY_IN : 0;
+
+	last->in = amount;
+	return again;
+}
+
+uint32_t activity_look(struct activity *activity, int fd, uint32_t mask)
+{
+	uint64_t count = 0;
+
+	switch ((enum activity_kind)activity->kind) {
+	case ACTIVITY_TCP:
+		return look_tcp(activity, fd) & mask;
+	case ACTIVITY_SOCKET:
+		return look_socket(activity, fd, mask) & mask;
+	case ACTIVITY_QUEUE:
+		return look_amount(activity, queued_bytes(fd, FIONREAD)) & mask;
+	case ACTIVITY_EVENTFD:
+		if (!count_read(fd, &count))
+			return 0;
+		return look_amount(activity, count) & mask;
+	case ACTIVITY_NONE:
+		break;
+	}
+	return 0;
+}
+
+uint32_t activity_told_bits(const struct activity *activity)
+{
+	switch ((enum activity_kind)activity->kind) {
+	case ACTIVITY_TCP:
+	case ACTIVITY_SOCKET:
+		return ACTIVITY_IN | ACTIVITY_OUT;
+	case ACTIVITY_QUEUE:
+	case ACTIVITY_EVENTFD:
+		return ACTIVITY_IN;
+	case ACTIVITY_NONE:
+		break;
+	}
+	return 0;
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "source/pollset.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/ensure.h"
+#include "base/pages.h"
+#include "real/sys.h"
+
+enum {
+	POLLSET_FILES_MIN = 64,
+	POLLSET_INDEX_MIN = 1024,
+};
+
+void pollset_init(struct pollset *set)
+{
+	*set = (struct pollset){0};
+}
+
+void pollset_fini(struct pollset *set)
+{
+	pages_free(set->fds, set->max * sizeof(*set->fds));
+	pages_free(set->files, set->max * sizeof(*set->files));
+	pages_free(set->index, set->index_max * sizeof(*set->index));
+	pollset_init(set);
+}
+
+/* A larger copy of @old, which holds @used of @old_size bytes.  NULL: no memory. */
+static void *grow(const void *old, size_t used, size_t new_size)
+{
+	void *new = pages_alloc(new_size);
+
+	if (new &&used)
+		memcpy(new, old, used);
+	return new;
+}
+
+/* Room for one file more. */
+static int grow_files(struct pollset *set)
+{
+	uint32_t max = set->max ? 2 * set->max : POLLSET_FILES_MIN;
+	struct pollset_file *files;
+	struct pollfd *fds;
+
+	if (set->nr < set->max)
+		return 0;
+	fds = grow(set->fds, set->nr * sizeof(*fds), max * sizeof(*fds));
+	files = grow(set->files, set->nr * sizeof(*files), max * sizeof(*files));
+	if (!fds || !files) {
+		pages_free(fds, max * sizeof(*fds));
+		pages_free(files, max * sizeof(*files));
+		return -ENOMEM;
+	}
+	pages_free(set->fds, set->max * sizeof(*fds));
+	pages_free(set->files, set->max * sizeof(*files));
+	set->fds = fds;
+	set->files = files;
+	set->max = max;
+	return 0;
+}
+
+/* An index that has a place for @fd. */
+static int grow_index(struct pollset *set, int fd)
+{
+	uint32_t max = set->index_max ? set->index_max : POLLSET_INDEX_MIN;
+	uint32_t *index;
+
+	if ((uint32_t)fd < set->index_max)
+		return 0;
+	while (max <= (uint32_t)fd)
+		max *= 2;
+	index = grow(set->index, set->index_max * sizeof(*index), max * sizeof(*index));
+	if (!index)
+		return -ENOMEM;
+	pages_free(set->index, set->index_max * sizeof(*index));
+	set->index = index;
+	set->index_max = max;
+	return 0;
+}
+
+int pollset_add(struct pollset *set, int fd, uint32_t *ret_position)
+{
+	uint32_t position = set->nr;
+
+	ensure(fd >= 0 && pollset_find(set, fd) == POLLSET_NONE);
+	if (grow_index(set, fd) < 0 || grow_files(set) < 0)
+		return -ENOMEM;
+	set->fds[position] = (struct pollfd){.fd = fd};
+	set->files[position] = (struct pollset_file){0};
+	set->index[fd] = position + 1;
+	set->nr++;
+	*ret_position = position;
+	return 0;
+}
+
+void pollset_remove(struct pollset *set, uint32_t position)
+{
+	uint32_t last = set->nr - 1;
+
+	ensure(position < set->nr);
+	set->index[set->fds[position].fd] = 0;
+	set->nr = last;
+	if (position == last)
+		return;
+	set->fds[position] = set->fds[last];
+	set->files[position] = set->files[last];
+	set->index[set->fds[position].fd] = position + 1;
+}
+
+uint32_t pollset_poll(struct pollset *set)
+{
+	uint32_t first = 0, most = set->nr, nr_ready = 0;
+
+	while (first < set->nr) {
+		uint32_t nr = most < set->nr - first ? most : set->nr - first;
+		int ret = sys_poll_now(set->fds + first, nr);
+
+		/* -EINTR: a signal is pending, and nothing was ready; masks are 0 */
+		if (ret >= 0 || ret == -EINTR) {
+			nr_ready += ret > 0 ? (uint32_t)ret : 0;
+			first += nr;
+		} else if (nr > 1) {
+			most = nr / 2;
+		} else {
+			set->fds[first++].revents = 0;
+		}
+	}
+	return nr_ready;
+}
