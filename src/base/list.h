@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct list_head {
 	struct list_head *next;
@@ -113,7 +114,7 @@ static inline void list_splice_tail_init(struct list_head *from, struct list_hea
 }
 
 /* The structure of @type whose @member is the place @node. */
-#define list_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define list_entry(node, type, member) ((type *)((uintptr_t)(node)-offsetof(type, member)))
 
 /* First and last structure of the list @head, which is not empty. */
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)

@@ -36,9 +36,8 @@ struct rb_root_cached {
 
 #define RB_ROOT_CACHED {NULL, NULL}
 
-/* The structure of @type whose @member is @node. */
-#define rb_entry(node, type, member)                                                               \
-	((type *)(void *)((char *)(node)-offsetof(type, member)))
+/* The structure of @type whose @member is @node, which may be const: comparisons get such. */
+#define rb_entry(node, type, member) ((type *)((uintptr_t)(node)-offsetof(type, member)))
 
 static inline struct rb_node *rb_parent(const struct rb_node *node)
 {

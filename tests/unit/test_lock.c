@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <setjmp.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "steps.h"
 
 #define NR_THREADS 4
 
@@ -195,6 +198,114 @@ Test(lock, signals_do_not_let_a_sleeper_through, .timeout = 60)
 	cr_assert_eq(sleepers.nr_got, 1);
 	cr_assert_eq((intptr_t)seen_errno, ENOTTY);
 }
+
+static int nr_repaired;
+
+static void note_repair(struct lock *lock)
+{
+	cr_assert(lock_is_locked(lock));
+	lock_assert_held(lock);
+	nr_repaired++;
+}
+
+Test(lock, recovery_repairs_and_frees_what_this_thread_holds)
+{
+	struct lock lock;
+
+	lock_init(&lock, LOCK_EP);
+	lock_acquire(&lock);
+	lock_recover(&lock, note_repair);
+	cr_assert_eq(nr_repaired, 1);
+	cr_assert_not(lock_is_locked(&lock));
+	lock_recover(&lock, note_repair);
+	cr_assert_eq(nr_repaired, 1, "repaired although nobody held it");
+	lock_acquire(&lock);
+	lock_recover(&lock, NULL);
+	cr_assert_not(lock_is_locked(&lock));
+}
+
+static void *recover_lock(void *lock)
+{
+	lock_recover(lock, note_repair);
+	return NULL;
+}
+
+Test(lock, recovery_leaves_alone_what_another_thread_holds)
+{
+	struct lock lock;
+	pthread_t thread;
+
+	lock_init(&lock, LOCK_EP);
+	lock_acquire(&lock);
+	cr_assert_eq(pthread_create(&thread, NULL, recover_lock, &lock), 0);
+	pthread_join(thread, NULL);
+	cr_assert_eq(nr_repaired, 0);
+	cr_assert(lock_is_locked(&lock));
+	lock_release(&lock);
+}
+
+#if STEPS_ARE_POSSIBLE
+
+static sigjmp_buf way_out;
+
+static void jump_away(void)
+{
+	siglongjmp(way_out, 1);
+}
+
+static void take_and_give_back(void)
+{
+	lock_acquire(&sleepers.lock);
+	lock_release(&sleepers.lock);
+}
+
+static void give_back(void)
+{
+	lock_release(&sleepers.lock);
+}
+
+/* Run @body and jump away after its instruction number @step; false if it has not so many. */
+static bool abandon(void (*body)(void), long step)
+{
+	if (sigsetjmp(way_out, 1))
+		return true;
+	return steps_run(body, step, jump_away);
+}
+
+Test(lock, recovery_after_jumping_away_from_anywhere, .timeout = 60)
+{
+	long step;
+
+	lock_init(&sleepers.lock, LOCK_EP);
+	for (step = 0; abandon(take_and_give_back, step); step++) {
+		lock_recover(&sleepers.lock, note_repair);
+		cr_assert_not(lock_is_locked(&sleepers.lock), "after instruction %ld", step);
+	}
+	cr_assert_gt(nr_repaired, 0);
+	cr_assert_lt(nr_repaired, step);
+}
+
+/* The lock is given back, and its holder jumps away before he wakes the sleeper. */
+Test(lock, recovery_wakes_whom_the_holder_did_not, .timeout = 60)
+{
+	bool was_abandoned = true;
+
+	for (long step = 0; was_abandoned; step++) {
+		pthread_t thread;
+
+		memset(&sleepers, 0, sizeof(sleepers));
+		lock_init(&sleepers.lock, LOCK_EP);
+		lock_acquire(&sleepers.lock);
+		cr_assert_eq(pthread_create(&thread, NULL, sleep_for_lock, &sleepers.tids[0]), 0);
+		await_sleep(&sleepers.tids[0]);
+		was_abandoned = abandon(give_back, step);
+		lock_recover(&sleepers.lock, NULL);
+		cr_assert_eq(pthread_join(thread, NULL), 0);
+		cr_assert_eq(sleepers.nr_got, 1);
+	}
+}
+
+#endif
 
 #ifdef INTERPOLL_DEBUG
 

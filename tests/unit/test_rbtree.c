@@ -21,8 +21,7 @@ struct node {
 
 static size_t key_of(const struct rb_node *rb)
 {
-	return ((const struct node *)(const void *)((const char *)rb - offsetof(struct node, rb)))
-		->key;
+	return rb_entry(rb, const struct node, rb)->key;
 }
 
 static int cmp_keys(size_t a, size_t b)

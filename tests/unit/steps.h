@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * steps.h - a signal handler between any two instructions, one place at a time.
+ *
+ * steps_run() lets the processor trap after every single instruction of a body
+ * and calls a visitor after the one asked for, in a real signal handler.  A test
+ * that visits step 0, 1, 2... until the body gets by has seen every place where
+ * a handler of the host may interrupt it, in the very code that was compiled.
+ *
+ *	for (step = 0; steps_run(body, step, visitor); step++)
+ *		look;
+ *
+ * x86-64 only (STEPS_ARE_POSSIBLE).  ThreadSanitizer delays signals, and what
+ * AddressSanitizer adds takes minutes to step through.
+ */
+#ifndef UNIT_STEPS_H
+#define UNIT_STEPS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <ucontext.h>
+
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#define STEPS_ARE_POSSIBLE 1
+
+#define STEPS_TRAP_FLAG 0x100
+
+static struct steps {
+	void (*visitor)(void);
+	long left; /* instructions before the visit */
+	bool was_visited;
+} steps;
+
+static void steps_handle_trap(int signo, siginfo_t *info, void *context)
+{
+	ucontext_t *ucontext = context;
+
+	(void)signo;
+	(void)info;
+	if (steps.left-- > 0)
+		return;
+	ucontext->uc_mcontext.gregs[REG_EFL] &= ~STEPS_TRAP_FLAG;
+	steps.was_visited = true;
+	steps.visitor(); /* may jump away: handlers run without the flag */
+}
+
+/* The flag is pushed and popped, so that nothing else of the flags changes. */
+static inline void steps_begin(void)
+{
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torl %0, (%%rsp)\n\tpopfq\n\t"
+			 "lea 128(%%rsp), %%rsp"
+			 :
+			 : "i"(STEPS_TRAP_FLAG)
+			 : "memory", "cc");
+}
+
+static inline void steps_end(void)
+{
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\tandl %0, (%%rsp)\n\tpopfq\n\t"
+			 "lea 128(%%rsp), %%rsp"
+			 :
+			 : "i"(~STEPS_TRAP_FLAG)
+			 : "memory", "cc");
+}
+
+/*
+ * Run @body and call @visitor after its instruction number @at, or never if it
+ * has not so many.  Returns whether it was called.  If the visitor jumps away, so
+ * does steps_run().
+ */
+static bool steps_run(void (*body)(void), long at, void (*visitor)(void))
+{
+	struct sigaction action = {
+		.sa_sigaction = steps_handle_trap,
+		.sa_flags = SA_SIGINFO,
+	};
+
+	sigaction(SIGTRAP, &action, NULL);
+	steps = (struct steps){.visitor = visitor, .left = at};
+	steps_begin();
+	body();
+	steps_end();
+	return steps.was_visited;
+}
+
+#else
+#define STEPS_ARE_POSSIBLE 0
+#endif
+
+#endif
