@@ -55,7 +55,7 @@ struct source_ops {
 	 */
 	int (*open)(struct source *source, int flags);
 
-	/* Free what open() and arm() made, except the descriptor. */
+	/* Free what open() and arm() made, except the descriptor.  Harmless twice. */
 	void (*fini)(struct source *source);
 
 	/*

@@ -86,6 +86,8 @@ static int source_poll_open(struct source *source, int flags)
 
 static void source_poll_fini(struct source *source)
 {
+	if (!source->poll)
+		return;
 	pollset_fini(&source->poll->set);
 	pages_free(source->poll, sizeof(*source->poll));
 	source->poll = NULL;
