@@ -293,6 +293,26 @@ Test(source_poll_latch, activity_for_which_there_was_no_room_comes_next)
 	close_both(t);
 }
 
+/* The number of a pipe becomes a connection's, and nobody has told us of the close. */
+Test(source_poll_latch, second_arm_of_a_number_looks_at_the_new_file)
+{
+	int p[2], s[2];
+
+	pipe_open(p);
+	tcp_open(s);
+	arm(p[0], EPOLLIN | LATCH, 1);
+	cr_assert_eq(dup2(s[0], p[0]), p[0]);
+	arm(p[0], EPOLLIN | LATCH, 2);
+	for (int i = 0; i < 3; i++) {
+		put(s[1], 5);
+		await(s[0], POLLIN);
+		EXPECT_EDGE(EPOLLIN, 2);
+		take(s[0], 5);
+	}
+	close_both(p);
+	close_both(s);
+}
+
 /* -------- when to look again -------- */
 
 Test(source_poll_latch, nothing_is_due_while_nothing_is_high)
