@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""An idle server stays idle: interpoll has no timer, no polling and no chatter of its own.
+
+Each test starts the server in the mode that is tested and a twin natively, holds
+the same open connections to both, and compares how often their threads gave up a
+processor in one and the same window of time.  The server's own timers wake both.
+"""
+import socket
+import time
+
+from client import converse
+from harness import Bench, check, server_test
+from test_memcached import setting, start_memcached, stop
+from test_nginx import quit_gracefully, start_nginx, visiting
+from test_redis import shut_down, start_redis, writing
+
+WINDOW_S = 3
+OPEN_CONNECTIONS = 50
+
+
+def switches_while_idle(servers):
+    connections = [socket.create_connection(("127.0.0.1", server.port), 10)
+                   for server in servers for _ in range(OPEN_CONNECTIONS)]
+    time.sleep(0.5)  # not to synchronise: what accepting them costs is left out of the window
+    before = [server.voluntary_switches() for server in servers]
+    time.sleep(WINDOW_S)
+    switches = [server.voluntary_switches() - count for server, count in zip(servers, before)]
+    for connection in connections:
+        connection.close()
+    return switches
+
+
+def expect_idle(bench, start, work, end):
+    """start(bench) starts the server, work(server) warms it up, end(bench, server) ends it."""
+    with Bench(bench.mode.native()) as other:
+        server, twin = start(bench), start(other)
+        work(server)
+        work(twin)
+        switches, native = switches_while_idle([server, twin])
+        # the thread driver has two threads to wake where the others have one
+        allowed = native * (3 if bench.mode.has_thread else 1.25) + 5
+        check(switches <= allowed, f"{switches} waits in {WINDOW_S} s, {native} natively")
+        end(bench, server)
+        end(other, twin)
+    server.expect_events(at_least=1)
+
+
+@server_test
+def an_idle_redis_wakes_for_its_own_timers_only(bench):
+    expect_idle(bench, start_redis,
+                lambda server: converse(server.port, [writing("k", 10, 10)]),
+                lambda _, server: shut_down(server))
+
+
+@server_test
+def an_idle_nginx_sleeps_for_good(bench):
+    expect_idle(bench, start_nginx,
+                lambda server: converse(server.port, [visiting(["small", "large"])]),
+                quit_gracefully)
+
+
+@server_test
+def an_idle_memcached_wakes_for_its_own_timers_only(bench):
+    expect_idle(bench, start_memcached,
+                lambda server: converse(server.port, [setting(1)]),
+                lambda _, server: stop(server))
