@@ -200,6 +200,8 @@ int main(int argc, char **argv)
 	int nr_passed = 0, nr_failed = 0;
 
 	claim_read_mode();
+	/* Claims may close everything from 3 on; what our caller left open is not theirs. */
+	close_range(3, ~0U, 0);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	verdict = mmap(NULL, sizeof(*verdict), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
