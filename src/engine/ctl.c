@@ -13,9 +13,17 @@
 
 #include "real/sys.h"
 
-/* Put a call to S as it is: it fails, or it concerns what was made behind our back. */
-static int ep_ask_kernel(struct eventpoll *ep, int op, int fd, const struct epoll_event *event)
+/*
+ * Put a call to S as it is: it fails, or it concerns what was made behind our back.
+ * A parked watch is what S knows and the application does not.
+ */
+static int ep_ask_kernel(struct eventpoll *ep, int op, int fd, const struct file *file,
+			 const struct epoll_event *event)
 {
+	const struct epitem *epi = ep_find(ep, file, fd);
+
+	if (epi && epi->state == ITEM_PARKED)
+		return -ENOENT;
 	if (!ep->source.ops->has_kernel_epoll)
 		return op == EPOLL_CTL_ADD || op == EPOLL_CTL_MOD || op == EPOLL_CTL_DEL ? -ENOENT
 											 : -EINVAL;
@@ -96,7 +104,7 @@ static int ep_add(struct eventpoll *ep, int fd, struct file *file, struct epoll_
 
 	if (!file) {
 		if (!ret_file)
-			return ep_ask_kernel(ep, EPOLL_CTL_ADD, fd, event);
+			return ep_ask_kernel(ep, EPOLL_CTL_ADD, fd, NULL, event);
 		file = made = file_new();
 		if (!made)
 			return -ENOMEM;
@@ -199,7 +207,7 @@ static int ep_modify(struct eventpoll *ep, int fd, struct file *file, struct epo
 	int ret;
 
 	if (!epi)
-		return ep_ask_kernel(ep, EPOLL_CTL_MOD, fd, event);
+		return ep_ask_kernel(ep, EPOLL_CTL_MOD, fd, file, event);
 	if ((event->events | epi->event.events) & EPOLLEXCLUSIVE)
 		return -EINVAL;
 
@@ -224,13 +232,10 @@ static int ep_modify(struct eventpoll *ep, int fd, struct file *file, struct epo
 
 static int ep_delete(struct eventpoll *ep, int fd, struct file *file)
 {
-	struct epitem *epi = ep_find(ep, file, fd);
+	struct epitem *epi = ep_find_visible(ep, file, fd);
 
-	if (epi && epi->state == ITEM_PARKED)
-		return -ENOENT;
-	epi = ep_find_visible(ep, file, fd);
 	if (!epi)
-		return ep_ask_kernel(ep, EPOLL_CTL_DEL, fd, NULL);
+		return ep_ask_kernel(ep, EPOLL_CTL_DEL, fd, file, NULL);
 	if (epi->state != ITEM_ZOMBIE && ep_can_park(epi)) {
 		ep_park(epi);
 		return 0;
@@ -257,7 +262,7 @@ static int ep_control(struct eventpoll *ep, int op, int fd, struct file *file,
 			probe(ep->counts, PROBE_DEL);
 		return ret;
 	default:
-		return ep_ask_kernel(ep, op, fd, event);
+		return ep_ask_kernel(ep, op, fd, NULL, event);
 	}
 }
 

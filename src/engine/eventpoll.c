@@ -268,6 +268,16 @@ void ep_waiter_abandoned(struct waiter *waiter)
 	ep_put(ep);
 }
 
+/* The source is called @fd from now on; the loop must not poll the old number. */
+static void ep_set_fd(struct eventpoll *ep, int fd)
+{
+	bool is_locked = ep_lock_source(ep);
+
+	ep->source.fd = fd;
+	loop_kick(&ep->client);
+	ep_unlock_source(is_locked);
+}
+
 /*
  * In the kernel, a wait holds its eventpoll: closing the last descriptor under it
  * changes nothing for it.  Here the sleepers get a descriptor of S of our own, so
@@ -284,9 +294,9 @@ void ep_close(struct file *epfile)
 		return;
 	}
 	if (ep->source.ops->has_kernel_epoll && !ep->is_inherited)
-		ep->source.fd = ownfd_dup(ep->source.fd);
+		ep_set_fd(ep, ownfd_dup(ep->source.fd));
 	else
-		ep->source.fd = -1;
+		ep_set_fd(ep, -1);
 	ep->is_orphan = true;
 	ep_release_mtx(ep);
 }
@@ -297,7 +307,7 @@ void ep_rename(struct file *epfile, int fd)
 
 	if (!ep)
 		return;
-	ep->source.fd = fd;
+	ep_set_fd(ep, fd);
 	session_counts_set_fd(ep->counts, fd);
 	ep_release_mtx(ep);
 }

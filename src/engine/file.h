@@ -25,6 +25,7 @@ enum file_kind {
 	FILE_UNKNOWN,	 /* not looked at yet */
 	FILE_REPEATABLE, /* asking poll(2) again gives the same answer */
 	FILE_EVENTFD,	 /* the same, but every edge costs a read: arm exactly */
+	FILE_SIGNALFD,	 /* answers each thread about its own signals: not for the loop to ask */
 	FILE_EVENTPOLL,	 /* an eventpoll: ours, or one made behind our back */
 	FILE_ONCE,	 /* poll(2) consumes what it reports: the kernel keeps it */
 };

@@ -302,11 +302,14 @@ struct ep_call {
 	bool has_deadline;
 	int nothing; /* what to return when there is nothing to deliver: 0 or -EINTR */
 	int n;	     /* events in the caller's buffer */
+	int nr_taken; /* edges collected for it, delivered or not */
+	struct list_head requeued; /* level items among them: not twice in one call */
 };
 
 void ep_slot_init(struct eventpoll *ep);
 void ep_new_stamp(struct eventpoll *ep); /* masks seen so far are worth nothing from now on */
-int ep_collect(struct ep_call *call, int max);
+int ep_collect_max(struct ep_call *call);
+int ep_collect(struct ep_call *call);
 bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epoll_event *entry);
 void ep_take_slot(struct eventpoll *ep, struct ep_call *call, int n);
 void ep_absorb_slot(struct eventpoll *ep, bool is_abandoned);
@@ -318,6 +321,7 @@ int ep_send_events(struct ep_call *call);
 void ep_put_event(struct ep_call *call, uint32_t events, uint64_t data);
 int ep_room(struct ep_call *call);
 void ep_spend(struct epitem *epi);
+void ep_requeue(struct ep_call *call);
 
 /* -------- the three ways to wait; mtx held before and after -------- */
 

@@ -15,14 +15,15 @@
 /*
  * Must the kernel keep a watch of @file with @events from the start?  EXCLUSIVE
  * is about others who wait for the file; WAKEUP about the time until the event
- * is fetched; and a file that tells a thing only once must not be asked twice.
+ * is fetched; a file that tells a thing only once must not be asked twice; and one
+ * that answers each thread differently, not by the loop's.
  */
 bool ep_is_for_kernel(const struct eventpoll *ep, const struct file *file, uint32_t events)
 {
 	if (!ep->source.ops->has_kernel_epoll)
 		return false;
 	return ep->is_settled || (events & (EPOLLEXCLUSIVE | EPOLLWAKEUP)) ||
-	       file->kind == FILE_ONCE;
+	       file->kind == FILE_ONCE || (file->kind == FILE_SIGNALFD && ep->has_loop);
 }
 
 /* In S, a spent one-shot watch is one that has only its one shot. */

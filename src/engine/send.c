@@ -122,7 +122,7 @@ static bool ep_send_one(struct ep_call *call, struct epitem *epi)
 	if (epi->event.events & EPOLLONESHOT) {
 		ep_spend(epi);
 	} else if (!(epi->event.events & EPOLLET)) {
-		list_add_tail(&epi->rdllink, &ep->rdllist);
+		list_add_tail(&epi->rdllink, &call->requeued);
 		probe(ep->counts, PROBE_REQUEUED);
 	}
 	return true;
@@ -154,13 +154,31 @@ int ep_send_events(struct ep_call *call)
 }
 
 /*
- * How many more events the caller can take at once, as far as his buffer may be
- * written, and no more than the slot holds.
+ * The call is over: what it delivered and is still level queues up again, behind
+ * whatever arrived meanwhile.
+ */
+void ep_requeue(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+
+	if (list_is_empty(&call->requeued))
+		return;
+	ep_lock(ep);
+	list_splice_tail_init(&call->requeued, &ep->rdllist);
+	ep_show_ready(ep);
+	ep_wake_one(ep);
+	ep_unlock(ep);
+}
+
+/*
+ * How many more edges may be collected for the caller, should each be an event for
+ * him: as far as his buffer can be written, and no more than the slot holds.
  */
 int ep_room(struct ep_call *call)
 {
 	const struct ep_wait_args *args = call->args;
-	int room = args->maxevents - call->n;
+	int nr_spoken_for = call->n > call->nr_taken ? call->n : call->nr_taken;
+	int room = args->maxevents - nr_spoken_for;
 
 	if (room > EP_SLOT_MAX)
 		room = EP_SLOT_MAX;

@@ -76,7 +76,8 @@ static void ep_take_edge(struct epitem *epi, uint32_t events)
 
 /*
  * One entry.  Returns false if it must wait for somebody who has a buffer to
- * deliver it to: the loop thread (@call is NULL) has none.
+ * deliver it to: the loop thread (@call is NULL) has none, and the first foreign
+ * event may come when the buffer is full.
  */
 bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epoll_event *entry)
 {
@@ -86,7 +87,7 @@ bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epol
 	epi = ep_find_tag(ep, entry->data.u64, &is_foreign);
 	if (is_foreign) {
 		ep->has_foreign = true;
-		if (!call)
+		if (!call || ep_room(call) == 0)
 			return false;
 		probe(ep->counts, PROBE_FOREIGN);
 		ep_put_event(call, entry->events, entry->data.u64);
@@ -105,6 +106,8 @@ bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epol
 /* Deal with the first @n entries of the slot, those that are not empty. */
 void ep_take_slot(struct eventpoll *ep, struct ep_call *call, int n)
 {
+	if (call)
+		call->nr_taken += n;
 	for (int i = 0; i < n; i++) {
 		struct epoll_event entry = ep->slot[i];
 
@@ -118,18 +121,34 @@ void ep_take_slot(struct eventpoll *ep, struct ep_call *call, int n)
 }
 
 /*
- * Collect what the source has, at most @max edges (no more than the slot holds).
- * Returns how many there were, or -errno.
+ * How many edges may be collected at once.  What we keep can be queued however
+ * many there are, and the sooner the closer to the kernel's order.  Events that
+ * go straight into the caller's buffer must find room there.
  */
-int ep_collect(struct ep_call *call, int max)
+int ep_collect_max(struct ep_call *call)
+{
+	const struct eventpoll *ep = call->ep;
+
+	if (ep->nr_kernel || ep->has_foreign || ep_is_distrusted)
+		return ep_room(call);
+	return EP_SLOT_MAX;
+}
+
+/* Collect what the source has.  Returns 0, or -errno. */
+int ep_collect(struct ep_call *call)
 {
 	struct eventpoll *ep = call->ep;
-	int n;
+	int max, n;
 
-	n = ep->source.ops->collect(&ep->source, ep->slot, max);
-	if (n > 0)
-		ep_take_slot(ep, call, n);
-	return n;
+	do {
+		max = ep_collect_max(call);
+		if (max == 0)
+			return 0;
+		n = ep->source.ops->collect(&ep->source, ep->slot, max);
+		if (n > 0)
+			ep_take_slot(ep, call, n);
+	} while (n == max);
+	return n < 0 ? n : 0;
 }
 
 /*

@@ -2,6 +2,7 @@
 #include "engine/uaccess.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 
 #include "real/sys.h"
 
@@ -9,7 +10,7 @@
 #define UACCESS_PAGE ((uintptr_t)4096)
 
 /* The page of the last argument this thread was seen to pass: usually of its stack. */
-static __thread uintptr_t uaccess_readable __attribute__((tls_model("initial-exec")));
+static __thread uintptr_t uaccess_readable __attribute__((tls_model("initial-exec"))) = 1;
 
 static uintptr_t uaccess_page(uintptr_t address)
 {
@@ -17,22 +18,23 @@ static uintptr_t uaccess_page(uintptr_t address)
 }
 
 /*
- * The kernel writes the present signal mask, eight bytes, to any address it is
- * asked to, and does nothing else.  What is written over is about to be written
- * over with an event.
+ * A futex operation that ORs nothing into a word and wakes nobody: it fails where
+ * the word cannot be written, and changes nothing where it can.
  */
 static bool uaccess_probe_write(uintptr_t address)
 {
-	return raw_call(SYS_rt_sigprocmask, SIG_BLOCK, 0, (long)address, SYS_SIGSET_SIZE, 0, 0) !=
-	       -EFAULT;
+	uint32_t futex = 0;
+
+	return raw_call(SYS_futex, sys_arg(&futex), FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0,
+			(long)(address & ~(uintptr_t)3),
+			FUTEX_OP(FUTEX_OP_OR, 0, FUTEX_OP_CMP_EQ, 0)) != -EFAULT;
 }
 
 bool uaccess_extend(struct uaccess *known, uintptr_t first, uintptr_t end)
 {
 	if (end < first)
 		return false;
-	/* an event is at least eight bytes long, and so are its two ends */
-	if (!uaccess_probe_write(first) || !uaccess_probe_write(end - SYS_SIGSET_SIZE))
+	if (!uaccess_probe_write(first) || !uaccess_probe_write(end - 1))
 		return false;
 	if (first < known->lo || first > known->hi)
 		known->lo = uaccess_page(first);

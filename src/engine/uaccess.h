@@ -17,6 +17,19 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+/* The end of the addresses a program can have: the kernel's access_ok(). */
+#if defined(__x86_64__)
+#define UACCESS_END (((uintptr_t)1 << 47) - 4096)
+#else
+#define UACCESS_END ((uintptr_t)1 << 52)
+#endif
+
+/* Could @size bytes at @at be the program's at all? */
+static inline bool uaccess_ok(const void *at, size_t size)
+{
+	return size <= UACCESS_END && (uintptr_t)at <= UACCESS_END - size;
+}
+
 /* Addresses lo <= a < hi are known to be writable. */
 struct uaccess {
 	uintptr_t lo, hi;
@@ -25,7 +38,7 @@ struct uaccess {
 /* The slow half of uaccess_is_writable(). */
 bool uaccess_extend(struct uaccess *known, uintptr_t first, uintptr_t end);
 
-/* May @size bytes at @to be written?  At least one page is remembered in @known. */
+/* May @size bytes at @to, a page at most, be written?  If so @known remembers. */
 static inline bool uaccess_is_writable(struct uaccess *known, const void *to, size_t size)
 {
 	uintptr_t first = (uintptr_t)to;

@@ -97,6 +97,9 @@ int ep_wait(struct file *epfile, const struct ep_wait_args *args)
 	struct ep_call call = {.args = args, .timeout_ns = args->timeout_ns};
 	int ret;
 
+	list_init(&call.requeued);
+	if (!uaccess_ok(args->events, (size_t)args->maxevents * sizeof(*args->events)))
+		return -EFAULT;
 	call.waiter = waiter_get();
 	if (!call.waiter)
 		return -ENOMEM;
@@ -114,6 +117,7 @@ int ep_wait(struct file *epfile, const struct ep_wait_args *args)
 	}
 	if (ret > 0)
 		probe(call.ep->counts, PROBE_RETURN);
+	ep_requeue(&call);
 	ep_put(call.ep);
 	waiter_put(call.waiter);
 	return ret;

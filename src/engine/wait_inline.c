@@ -10,14 +10,6 @@
 
 #include <errno.h>
 
-/* More edges than the slot holds may be there; and the caller may have room. */
-static int wait_collect_rest(struct ep_call *call, int n)
-{
-	while (n == EP_SLOT_MAX && ep_room(call) > 0)
-		n = ep_collect(call, ep_room(call));
-	return n < 0 && n != -EINTR ? n : 0;
-}
-
 /*
  * Collect, then deliver.  While the kernel keeps items too, we take turns who is
  * first, so that neither starves the other in a small buffer.
@@ -38,11 +30,9 @@ static int wait_collect_and_send(struct ep_call *call)
 		if (ret < 0 || call->n == call->args->maxevents)
 			return ret;
 	}
-	if (ep_room(call) > 0) {
-		ret = ep_collect(call, ep_room(call));
-		if (ret < 0)
-			return call->n ? call->n : ret;
-	}
+	ret = ep_collect(call);
+	if (ret < 0)
+		return call->n ? call->n : ret;
 	return ep_send_events(call);
 }
 
@@ -50,16 +40,18 @@ static int wait_collect_and_send(struct ep_call *call)
  * The sleeper is back with @n edges in the slot.  A handler that waited meanwhile
  * may have absorbed them: the tags tell.
  */
-static int wait_woken(struct ep_call *call, int n)
+static int wait_woken(struct ep_call *call, int n, int max)
 {
 	struct eventpoll *ep = call->ep;
 	int ret;
 
 	ep_new_stamp(ep);
 	ep_take_slot(ep, call, n);
-	ret = wait_collect_rest(call, n);
-	if (ret < 0 && !call->n)
-		return ret;
+	if (n == max) { /* more may be there */
+		ret = ep_collect(call);
+		if (ret < 0 && !call->n)
+			return ret;
+	}
 	ret = ep_send_events(call);
 	if (ret != 0)
 		return ret;
@@ -83,14 +75,16 @@ static int wait_woken_settled(struct ep_call *call, int n)
 }
 
 /*
- * The caller's buffer cannot be written: S says EFAULT as soon as there is something
- * to write, and keeps it.
+ * The caller's buffer cannot be written: EFAULT as soon as there is something to
+ * write, which stays where it is.
  */
-static int wait_sleep_nowhere(struct ep_call *call)
+static int wait_nowhere(struct ep_call *call)
 {
 	struct epoll_event entry;
-	int n;
+	int n = ep_send_events(call);
 
+	if (n != 0)
+		return n;
 	n = wait_sleep_in_source(call, call->args->events, 1);
 	if (n <= 0)
 		return n;
@@ -102,19 +96,17 @@ static int wait_sleep_nowhere(struct ep_call *call)
 static int wait_sleep(struct ep_call *call)
 {
 	struct eventpoll *ep = call->ep;
-	int room = ep_room(call);
+	int max = ep_room(call); /* it may be settled when we are back */
 	int n;
 
-	if (room == 0)
-		return wait_sleep_nowhere(call);
-	n = wait_sleep_in_source(call, ep->slot, room);
+	n = wait_sleep_in_source(call, ep->slot, max);
 	if (n < 0)
 		return n;
 	if (ep->is_settled)
 		return wait_woken_settled(call, n);
 	if (n == 0 && list_is_empty(&ep->rdllist))
 		return 0;
-	return wait_woken(call, n);
+	return wait_woken(call, n, max);
 }
 
 int wait_inline(struct ep_call *call)
@@ -130,10 +122,13 @@ int wait_inline(struct ep_call *call)
 		ep_absorb_slot(ep, false); /* a wait of our own that a handler interrupted */
 	}
 	if (ep->has_foreign) {
+		ep_take_slot(ep, call, EP_SLOT_MAX);
 		ep_settle(ep);
-		return -EAGAIN;
+		return call->n ? call->n : -EAGAIN;
 	}
 	ep_confirm(ep);
+	if (ep_room(call) == 0)
+		return wait_nowhere(call);
 
 	if (!list_is_empty(&ep->rdllist) || call->timeout_ns == 0) {
 		ret = wait_collect_and_send(call);

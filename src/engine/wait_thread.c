@@ -34,19 +34,15 @@ bool ep_loop_ready(struct loop_client *client)
 static int wait_thread_collect(struct ep_call *call)
 {
 	struct eventpoll *ep = call->ep;
-	int n, room = ep_room(call);
+	int ret;
 
 	if (ep->has_foreign)
 		ep_take_slot(ep, call, EP_SLOT_MAX);
-	do {
-		n = room > 0 ? ep->source.ops->collect(&ep->source, ep->slot, room) : 0;
-		if (n > 0)
-			ep_take_slot(ep, call, n);
-	} while (n == EP_SLOT_MAX && (room = ep_room(call)) > 0);
+	ret = ep_collect(call);
 	ep_new_stamp(ep);
 	if (ep->has_foreign)
 		ep_settle(ep);
-	return n < 0 && !call->n ? n : 0;
+	return ret < 0 && !call->n ? ret : 0;
 }
 
 /* Queue up to be woken.  Returns false if there is something to look at first. */

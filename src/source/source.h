@@ -30,13 +30,14 @@ struct source;
 struct source_poll;
 
 /*
- * Besides the bits of epoll in the events of arm() and rearm(): the engine hands
- * an edge of this registration out once and does not look at the file again
- * (EPOLLET).  A source that infers edges from levels must then look for activity
- * under a level that stays high; without this bit it need not, because the
- * engine looks itself and reports what it saw with lapsed().
+ * In the events of arm() and rearm() of a source without a kernel epoll, where
+ * EPOLLWAKEUP itself means nothing: the engine hands an edge of this registration
+ * out once and does not look at the file again (EPOLLET).  A source that infers
+ * edges from levels must then look for activity under a level that stays high;
+ * without this bit it need not, because the engine looks itself and reports what
+ * it saw with lapsed().
  */
-#define SOURCE_LATCH (UINT32_C(1) << 27)
+#define SOURCE_LATCH EPOLLWAKEUP
 
 struct source_ops {
 	const char *name;

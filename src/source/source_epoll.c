@@ -30,7 +30,7 @@ static void source_epoll_fini(struct source *source)
 
 static int source_epoll_ctl(struct source *source, int op, int fd, uint32_t events, uint64_t tag)
 {
-	struct epoll_event event = {.events = events & ~SOURCE_LATCH, .data.u64 = tag};
+	struct epoll_event event = {.events = events, .data.u64 = tag};
 
 	return sys_epoll_ctl(source->fd, op, fd, &event);
 }
