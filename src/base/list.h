@@ -9,6 +9,11 @@
  *
  * No allocation, no locking: callers serialise.  All operations are O(1) but
  * the iterations.
+ *
+ * A caller who is abandoned in the middle (siglongjmp out of a signal handler)
+ * leaves the next pointers of a list whole, whichever instruction was his last:
+ * add, del_init and move store them in such an order, and list_keep_order() makes
+ * the compiler do so.  Splicing promises nothing.
  */
 #ifndef INTERPOLL_BASE_LIST_H
 #define INTERPOLL_BASE_LIST_H
@@ -44,12 +49,19 @@ static inline bool list_is_linked(const struct list_head *node)
 	return node->next != node;
 }
 
+/* What is stored above is stored before what is stored below. */
+static inline void list_keep_order(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Put @node between its neighbours-to-be. */
 static inline void list_link_between(struct list_head *node, struct list_head *prev,
 				     struct list_head *next)
 {
 	node->prev = prev;
 	node->next = next;
+	list_keep_order();
 	prev->next = node;
 	next->prev = node;
 }
@@ -71,6 +83,7 @@ static inline void list_del_init(struct list_head *node)
 {
 	node->prev->next = node->next;
 	node->next->prev = node->prev;
+	list_keep_order();
 	list_init(node);
 }
 
