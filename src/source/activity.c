@@ -189,29 +189,38 @@ static uint32_t look_socket(struct activity *last, int fd, uint32_t mask)
 	return again;
 }
 
-static uint32_t look_amount(struct activity *last, uint64_t amount)
+static uint32_t look_queue(struct activity *last, int fd)
 {
-	uint32_t again = amount > last->in ? ACTIVITY_IN : 0;
+	uint64_t queued = queued_bytes(fd, FIONREAD);
+	uint32_t again = queued > last->in ? ACTIVITY_IN : 0;
 
-	last->in = amount;
+	last->in = queued;
+	return again;
+}
+
+static uint32_t look_eventfd(struct activity *last, int fd)
+{
+	uint64_t count = last->in;
+	uint32_t again = 0;
+
+	count_read(fd, &count);
+	if (count != last->in)
+		again = count > last->in ? ACTIVITY_IN : ACTIVITY_OUT;
+	last->in = count;
 	return again;
 }
 
 uint32_t activity_look(struct activity *activity, int fd, uint32_t mask)
 {
-	uint64_t count = 0;
-
 	switch ((enum activity_kind)activity->kind) {
 	case ACTIVITY_TCP:
 		return look_tcp(activity, fd) & mask;
 	case ACTIVITY_SOCKET:
 		return look_socket(activity, fd, mask) & mask;
 	case ACTIVITY_QUEUE:
-		return look_amount(activity, queued_bytes(fd, FIONREAD)) & mask;
+		return look_queue(activity, fd) & mask;
 	case ACTIVITY_EVENTFD:
-		if (!count_read(fd, &count))
-			return 0;
-		return look_amount(activity, count) & mask;
+		return look_eventfd(activity, fd) & mask;
 	case ACTIVITY_NONE:
 		break;
 	}
@@ -223,9 +232,9 @@ uint32_t activity_told_bits(const struct activity *activity)
 	switch ((enum activity_kind)activity->kind) {
 	case ACTIVITY_TCP:
 	case ACTIVITY_SOCKET:
+	case ACTIVITY_EVENTFD:
 		return ACTIVITY_IN | ACTIVITY_OUT;
 	case ACTIVITY_QUEUE:
-	case ACTIVITY_EVENTFD:
 		return ACTIVITY_IN;
 	case ACTIVITY_NONE:
 		break;

@@ -13,7 +13,7 @@
  *	TCP listener			backlog has grown	-
  *	other sockets			queued bytes have grown	unsent bytes have shrunk
  *	pipes, ttys, inotify, ...	queued bytes have grown	-
- *	eventfd				the count has grown	-
+ *	eventfd				the count has grown	the count has shrunk
  *	everything else			-			-
  *
  * What this misses, and no figure of the kernel's shows: all that was there was

@@ -52,7 +52,7 @@ struct source_ops {
 	/*
 	 * Make the descriptor that the application will know as its epfd.
 	 * @flags: EPOLL_CLOEXEC or 0.  Fills in @source; returns the descriptor,
-	 * -EMFILE, -ENFILE or -ENOMEM.
+	 * -EINVAL (other flags), -EMFILE, -ENFILE or -ENOMEM.
 	 */
 	int (*open)(struct source *source, int flags);
 

@@ -28,6 +28,8 @@
  *	  sleeps, may come up to 64 ms late.
  *	- While an edge-triggered file stays high, waiting costs wakeups.
  *	- Edges of different files come in the order of the scan, not of time.
+ *	- signalfd shows each thread its own signals: one that was sent to a thread,
+ *	  not to the process, does not wake it from a wait, since the loop looks.
  *	- A descriptor closed by a raw system call is noticed only as long as its
  *	  number is free; a file that got the number is then polled in its place.
  *	- With RLIMIT_NOFILE 0 poll(2) looks at nothing, so nothing is ever ready.
@@ -68,9 +70,12 @@ struct source_poll {
 
 static int source_poll_open(struct source *source, int flags)
 {
-	struct source_poll *state = pages_alloc(sizeof(*state));
+	struct source_poll *state;
 	int fd;
 
+	if (flags & ~EPOLL_CLOEXEC)
+		return -EINVAL;
+	state = pages_alloc(sizeof(*state));
 	if (!state)
 		return -ENOMEM;
 	fd = sys_eventfd2(0, EFD_NONBLOCK | (flags & EPOLL_CLOEXEC ? EFD_CLOEXEC : 0));

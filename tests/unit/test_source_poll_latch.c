@@ -160,6 +160,21 @@ Test(source_poll_latch, eventfd__written_while_readable_is_an_edge)
 	close(fd);
 }
 
+Test(source_poll_latch, eventfd__read_is_an_edge_for_the_writer_when_due)
+{
+	eventfd_t count;
+	int fd = eventfd(3, EFD_NONBLOCK);
+
+	arm(fd, EPOLLIN | EPOLLOUT | LATCH, 1);
+	EXPECT_EDGE(EPOLLIN | EPOLLOUT, 1);
+	cr_assert_eq(eventfd_read(fd, &count), 0);
+	await_due();
+	EXPECT_EDGE(EPOLLOUT, 1);
+	await_due();
+	EXPECT_NO_EDGE();
+	close(fd);
+}
+
 /* -------- told as far as it goes -------- */
 
 static void more_is_an_edge_less_is_none(int in, int out)
