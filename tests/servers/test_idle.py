@@ -38,7 +38,7 @@ def expect_idle(bench, start, work, end):
         work(twin)
         switches, native = switches_while_idle([server, twin])
         # the thread driver has two threads to wake where the others have one
-        allowed = native * (3 if bench.mode.has_thread else 1.25) + 5
+        allowed = native * (3 if bench.mode.has_thread else 1) + 2
         check(switches <= allowed, f"{switches} waits in {WINDOW_S} s, {native} natively")
         end(bench, server)
         end(other, twin)

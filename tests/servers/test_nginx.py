@@ -8,8 +8,9 @@ import threading
 
 from client import converse
 from harness import (Failure, check, check_equal, children_of, find_program,
-                     raise_descriptor_limit, server_test, wait_for)
+                     need_descriptors, server_test, wait_for)
 
+VERIFY = os.path.join(os.path.dirname(os.path.realpath(__file__)), "verify.lua")
 WORKERS = 2
 BODIES = {"empty": b"", "small": os.urandom(1024), "large": os.urandom(1 << 20)}
 
@@ -110,13 +111,16 @@ def visiting_once(name):
 
 
 def run_wrk(bench, server, connections, *headers):
-    """wrk for two seconds; returns the number of complete responses it had."""
+    """wrk for two seconds, every body verified; returns the number of responses."""
     words = [word for header in headers for word in ("-H", header)]
     said = bench.run_client([find_program("wrk", "wrk"), "-t", "2", "-c", str(connections),
                              "-d", "2s", "--timeout", "10s", *words,
-                             f"http://127.0.0.1:{server.port}/small"])
+                             "-s", VERIFY, f"http://127.0.0.1:{server.port}/small",
+                             "--", bench.path("html/small")])
     check("Socket errors" not in said and "Non-2xx" not in said, said)
-    requests = int(re.search(r"(\d+) requests in", said).group(1))
+    requests, different = map(int, re.search(r"verified: (\d+) equal, (\d+) different",
+                                             said).groups())
+    check(not different, said)
     check(requests >= connections, f"{requests} requests only\n{said}")
     return requests
 
@@ -175,7 +179,7 @@ def nginx_sends_every_body_complete_and_equal(bench):
 
 @server_test
 def nginx_serves_8000_connections_at_once(bench):
-    raise_descriptor_limit(9200)
+    need_descriptors(9200)
     server = start_nginx(bench)
     converse(server.port, [visiting(["small"] * 4) for _ in range(8000)], all_at_once=True)
     quit_gracefully(bench, server)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 from client import converse, equals
-from harness import (check, check_equal, find_program, raise_descriptor_limit, server_test,
+from harness import (check, check_equal, find_program, need_descriptors, server_test,
                      wait_for)
 
 # What redis-benchmark runs when it is not told otherwise, by the first word of each line.
@@ -76,7 +76,7 @@ def run_benchmark(bench, clients, requests, pipeline):
     commands = int(info(server, "total_commands_processed"))
     check(commands >= len(rows) * requests, f"redis counts {commands} commands only")
     shut_down(server)
-    server.expect_events(at_least=commands // pipeline // 3,
+    server.expect_events(at_least=commands // pipeline,
                          at_most=3 * commands // pipeline + 20_000)
 
 
@@ -164,7 +164,7 @@ def redis_saves_in_a_forked_child_while_it_serves(bench):
 
 @server_test
 def redis_serves_8000_connections_at_once(bench):
-    raise_descriptor_limit(8500)
+    need_descriptors(8500)
     server = start_redis(bench, "--maxclients", "8200")
     converse(server.port, [crowded(n) for n in range(8000)], all_at_once=True)
     check_equal(ask(server, "DBSIZE"), ":8000", "the number of keys")
