@@ -131,5 +131,5 @@ build_all()
 		cd "$OLDPWD" || fail "cannot go back to $OLDPWD"
 	fi
 	say "building"
-	make -C "$build" --no-print-directory -j"$(nproc)" "$@" || fail "the build failed"
+	make -s -C "$build" --no-print-directory -j"$(nproc)" "$@" || fail "the build failed"
 }
