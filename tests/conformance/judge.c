@@ -3,6 +3,7 @@
  * judge.c - runs the claims of one program, each in a child of its own.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,6 +46,15 @@ static int list_descriptors(bool *is_open)
 	return nr;
 }
 
+/*
+ * Open, and yet close() knows it not: interpoll sleeps on it and keeps the host's
+ * hands off.  Whoever asks is about to fail for it, so it may be closed.
+ */
+static bool is_out_of_reach(int fd)
+{
+	return close(fd) < 0 && errno == EBADF && fcntl(fd, F_GETFD) >= 0;
+}
+
 static void expect_no_leak(const char *name, const bool *before)
 {
 	static bool after[NR_FDS];
@@ -58,6 +68,8 @@ static void expect_no_leak(const char *name, const bool *before)
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 		length = readlink(link, target, sizeof(target) - 1);
 		target[length < 0 ? 0 : length] = '\0';
+		if (after[fd] && is_out_of_reach(fd))
+			continue;
 		claim_fail(name, 0, "descriptor %d (%s) %s", fd, target,
 			   after[fd] ? "was left open" : "was closed");
 	}
