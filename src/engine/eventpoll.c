@@ -140,13 +140,14 @@ static void ep_init(struct eventpoll *ep)
 	ep->nr_parked = 0;
 	ep->nr_kernel = 0;
 	ep->nr_zombies = 0;
+	ep->nr_nested = 0;
 	ep->zombies_max = EP_ZOMBIE_MAX;
 	ep->is_orphan = false;
 	ep->is_inherited = false;
 	ep->is_settled = ep_config.is_strict;
 	ep->is_released = false;
 	ep->is_polled = false;
-	ep->is_raised = false;
+	ep->is_shown_ready = false;
 	ep->has_loop = ep_config.has_loop && !ep_config.is_strict;
 	ep->has_foreign = false;
 	ep->kernel_first = true;
@@ -224,39 +225,13 @@ void ep_put(struct eventpoll *ep)
 		ep_release_mtx(ep);
 }
 
-bool ep_has_other_waiters(struct eventpoll *ep)
+/* @waiter will not come back: what it held of @ep goes to others.  mtx held. */
+static void ep_drop_waiter(struct eventpoll *ep, struct waiter *waiter)
 {
-	struct waiter *waiter, *next;
-	bool has_other = false;
+	bool is_locked = ep_lock_source(ep);
 
-	list_for_each_entry_safe(waiter, next, &ep->waiters, link) {
-		if (waiter_is_own(waiter))
-			continue;
-		if (waiter_is_gone(waiter)) {
-			list_del_init(&waiter->link);
-			waiter->ep = NULL;
-			ep_absorb_slot(ep, true);
-			continue;
-		}
-		has_other = true;
-	}
-	return has_other;
-}
-
-/* Hook of waiter.h: @waiter left a wait without a word. */
-void ep_waiter_abandoned(struct waiter *waiter)
-{
-	struct eventpoll *ep = waiter->ep;
-	bool is_locked;
-
-	ep_acquire_mtx(ep);
-	if (waiter->ep != ep || !ep->is_alive) {
-		ep_release_mtx(ep);
-		return;
-	}
 	list_del_init(&waiter->link);
 	waiter->ep = NULL;
-	is_locked = ep_lock_source(ep);
 	ep_lock(ep);
 	list_del_init(&waiter->wq_link);
 	if (waiter->was_woken) /* the wakeup was for somebody who can use it */
@@ -265,6 +240,32 @@ void ep_waiter_abandoned(struct waiter *waiter)
 	if (!ep->is_settled && !ep->is_inherited)
 		ep_absorb_slot(ep, true);
 	ep_unlock_source(is_locked);
+}
+
+bool ep_has_other_waiters(struct eventpoll *ep)
+{
+	struct waiter *waiter, *next;
+	bool has_other = false;
+
+	list_for_each_entry_safe(waiter, next, &ep->waiters, link) {
+		if (waiter_is_gone(waiter))
+			ep_drop_waiter(ep, waiter);
+		else if (!waiter_is_own(waiter))
+			has_other = true;
+	}
+	return has_other;
+}
+
+void ep_waiter_abandoned(struct waiter *waiter)
+{
+	struct eventpoll *ep = waiter->ep;
+
+	ep_acquire_mtx(ep);
+	if (waiter->ep != ep || !ep->is_alive) {
+		ep_release_mtx(ep);
+		return;
+	}
+	ep_drop_waiter(ep, waiter);
 	ep_put(ep);
 }
 
@@ -356,7 +357,8 @@ static void ep_forget_item(struct epitem *epi, bool may_live_on)
 	struct eventpoll *ep = epi->ep;
 	bool is_locked = ep_lock_source(ep);
 
-	probe(ep->counts, PROBE_CLOSED);
+	if (ep_is_visible(epi))
+		probe(ep->counts, PROBE_CLOSED);
 	if (ep->is_inherited) {
 		ep_remove(epi);
 	} else if (may_live_on && ep->source.ops->has_kernel_epoll) {

@@ -85,7 +85,7 @@ static enum file_kind file_classify_anon(int fd)
 		enum file_kind kind;
 	} kinds[] = {
 		{"[eventfd]", FILE_EVENTFD},	 {"[timerfd]", FILE_REPEATABLE},
-		{"[signalfd]", FILE_SIGNALFD}, {"inotify", FILE_REPEATABLE},
+		{"[signalfd]", FILE_SIGNALFD},	 {"inotify", FILE_REPEATABLE},
 		{"[pidfd]", FILE_REPEATABLE},	 {"[eventpoll]", FILE_EVENTPOLL},
 		{"[fanotify]", FILE_REPEATABLE},
 	};

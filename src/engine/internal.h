@@ -95,6 +95,7 @@ struct epitem {
 	uint8_t state;	     /* enum epitem_state */
 	uint8_t keeper;	     /* enum keeper */
 	uint8_t noise;	     /* unwanted edges in a row */
+	bool is_nested;	     /* @file was an eventpoll of ours when it was added */
 };
 
 #define EP_UNACTIVE_PTR ((struct epitem *)-1L)
@@ -123,6 +124,7 @@ struct eventpoll {
 	uint16_t nr_parked;
 	uint32_t nr_kernel; /* items kept by the kernel */
 	uint32_t nr_zombies;
+	uint32_t nr_nested;   /* items that watch an eventpoll of ours */
 	uint32_t zombies_max; /* sweep above this */
 	bool was_used;	      /* the slot has had an eventpoll before */
 	bool is_alive;	      /* false: free, or about to be */
@@ -131,7 +133,7 @@ struct eventpoll {
 	bool is_settled;      /* the kernel keeps everything, for good */
 	bool is_released;     /* S has the application's own data: pass through */
 	bool is_polled;	      /* poll source: the identity shows whether something is ready */
-	bool is_raised;	      /* poll source: the identity is readable */
+	bool is_shown_ready;  /* poll source: the identity says so */
 	bool has_loop;	      /* driver `thread' */
 	bool has_foreign;     /* registrations of others were seen in S */
 	bool kernel_first;    /* whose turn it is while both keep items */
@@ -300,8 +302,8 @@ struct ep_call {
 	uint64_t timeout_ns;  /* what is left of it */
 	uint64_t deadline_ns; /* valid once has_deadline */
 	bool has_deadline;
-	int nothing; /* what to return when there is nothing to deliver: 0 or -EINTR */
-	int n;	     /* events in the caller's buffer */
+	int nothing;  /* what to return when there is nothing to deliver: 0 or -EINTR */
+	int n;	      /* events in the caller's buffer */
 	int nr_taken; /* edges collected for it, delivered or not */
 	struct list_head requeued; /* level items among them: not twice in one call */
 };
@@ -357,6 +359,12 @@ int nest_check_loop(struct file *epfile, struct file *target);
 /* The other checks of epoll_ctl(2), in the kernel's order; nothing for S.  mtx held. */
 int nest_check(const struct eventpoll *ep, int op, int fd, const struct file *file,
 	       uint32_t events);
+
+/*
+ * Without a kernel: bring what @ep shows of itself up to date, and before that all
+ * eventpolls it watches.  Loop lock held.
+ */
+void nest_refresh(struct eventpoll *ep);
 
 void nest_lock(void);
 void nest_unlock(void);

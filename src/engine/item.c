@@ -92,6 +92,7 @@ struct epitem *ep_item_new(struct eventpoll *ep, int fd, const struct epoll_even
 	epi->state = ITEM_NEW;
 	epi->keeper = KEPT_BY_US;
 	epi->noise = 0;
+	epi->is_nested = false;
 	ep_renew(epi);
 	return epi;
 }
@@ -110,6 +111,8 @@ void ep_item_link(struct epitem *epi, struct file *file)
 
 	file_get(file);
 	epi->file = file;
+	epi->is_nested = file->ep != NULL;
+	ep->nr_nested += epi->is_nested;
 	rb_insert(&ep->rbr, &epi->rbn, ep_item_compare);
 	section_acquire(&file->wq_lock, file_repair);
 	list_add_tail(&epi->fllink, &file->wq);
@@ -142,6 +145,7 @@ void ep_remove(struct epitem *epi)
 	list_del_init(&epi->fllink);
 	section_release(&file->wq_lock);
 	epi->file = NULL;
+	ep->nr_nested -= epi->is_nested;
 	ep_item_free(epi);
 	file_put(file);
 }

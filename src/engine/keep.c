@@ -174,12 +174,10 @@ void ep_polled(struct file *epfile)
 		return;
 	is_locked = ep_lock_source(ep);
 	ep_settle(ep);
-	if (!ep->source.ops->has_kernel_epoll && !ep->is_polled) {
-		ep_lock(ep);
+	if (!ep->source.ops->has_kernel_epoll) {
 		ep->is_polled = true;
-		ep_show_ready(ep);
-		ep_unlock(ep);
 		loop_join(&ep->client);
+		nest_refresh(ep);
 	}
 	ep_unlock_source(is_locked);
 	ep_release_mtx(ep);

@@ -97,6 +97,59 @@ int nest_check_loop(struct file *epfile, struct file *target)
 	return 0;
 }
 
+/* Is @epi ready?  What it watches has been refreshed. */
+static bool nest_is_ready(const struct epitem *epi)
+{
+	struct pollfd file = {.fd = epi->fd, .events = (short)(epi->event.events & 0xffff)};
+
+	return sys_poll_now(&file, 1) < 0 || ((uint32_t)file.revents & epi->event.events);
+}
+
+/* Drop from the ready list what is ready no longer, as the kernel's scan does. */
+static void nest_recheck(struct eventpoll *ep)
+{
+	struct epitem *epi, *next;
+
+	ep_lock(ep);
+	list_for_each_entry_safe(epi, next, &ep->rdllist, rdllink) {
+		if (nest_is_ready(epi))
+			break; /* one is enough to be ready */
+		list_del_init(&epi->rdllink);
+		if (ep->source.ops->lapsed)
+			ep->source.ops->lapsed(&ep->source, epi->fd, 0);
+	}
+	ep_show_ready(ep);
+	ep_unlock(ep);
+}
+
+static void nest_refresh_below(struct eventpoll *ep)
+{
+	uint32_t slot;
+
+	if (!ep->nr_nested)
+		return;
+	slab_for_each(slot, &ep->items) {
+		const struct epitem *epi = slab_at(&ep->items, slot);
+
+		if (epi->state == ITEM_LIVE && epi->is_nested && epi->file->ep)
+			nest_refresh(epi->file->ep);
+	}
+}
+
+/*
+ * The loop lock alone will do for all of them: control calls hold it as well, and
+ * ADD has seen to it that there is no loop in the graph.
+ */
+void nest_refresh(struct eventpoll *ep)
+{
+	if (ep->source.ops->has_kernel_epoll || !ep->is_alive)
+		return;
+	nest_refresh_below(ep);
+	ep_collect_for_loop(ep);
+	if (ep->is_polled)
+		nest_recheck(ep);
+}
+
 /* Files that have no poll of their own are always ready, and not to be watched. */
 static bool nest_has_no_poll(int fd)
 {

@@ -10,10 +10,6 @@
  */
 #include "engine/internal.h"
 
-#include <unistd.h>
-
-#include "real/sys.h"
-
 /* mtx alone does where no loop thread can call back. */
 void ep_lock(struct eventpoll *ep)
 {
@@ -149,20 +145,15 @@ void ep_wake_all(struct eventpoll *ep)
 }
 
 /*
- * Whoever polls or watches an eventpoll of the poll source polls its identity,
- * an eventfd: make it readable while something may be ready.  ep->lock held.
+ * Whoever polls or watches an eventpoll of the poll source polls its identity: let
+ * it be readable while something may be ready.  ep->lock held.
  */
 void ep_show_ready(struct eventpoll *ep)
 {
-	static const uint64_t one = 1;
 	bool is_ready = !list_is_empty(&ep->rdllist);
-	uint64_t count;
 
-	if (!ep->is_polled || ep->is_raised == is_ready)
+	if (!ep->is_polled || ep->is_shown_ready == is_ready)
 		return;
-	ep->is_raised = is_ready;
-	if (is_ready)
-		sys_write(ep->source.fd, &one, sizeof(one));
-	else
-		sys_read(ep->source.fd, &count, sizeof(count));
+	ep->is_shown_ready = is_ready;
+	ep->source.ops->show(&ep->source, is_ready);
 }

@@ -56,6 +56,7 @@ static void ep_rebuild_item(struct epitem *epi)
 		rb_insert(&ep->rbr, &epi->rbn, ep_item_compare);
 	ep->nr_parked += epi->state == ITEM_PARKED;
 	ep->nr_zombies += epi->state == ITEM_ZOMBIE;
+	ep->nr_nested += epi->is_nested;
 	ep->nr_kernel += ep_is_kept_by_kernel(epi);
 }
 
@@ -72,6 +73,7 @@ static void ep_rebuild_lists(struct eventpoll *ep)
 	ep->ovflist = EP_UNACTIVE_PTR;
 	ep->nr_parked = 0;
 	ep->nr_zombies = 0;
+	ep->nr_nested = 0;
 	ep->nr_kernel = 0;
 	slab_for_each(slot, &ep->items) {
 		struct epitem *epi = slab_at(&ep->items, slot);
@@ -190,7 +192,7 @@ static int ep_open_anew(struct eventpoll *ep)
 	sys_close(fd);
 	ep->source.fd = old_fd;
 	ep->source.client = &ep->client;
-	ep->is_raised = false;
+	ep->is_shown_ready = false;
 	return ret < 0 ? ret : 0;
 }
 

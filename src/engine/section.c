@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/ensure.h"
 #include "real/sys.h"
 
 __thread struct section section_self __attribute__((tls_model("initial-exec")));
@@ -18,18 +19,17 @@ static void section_recover(void)
 	while (section->nr_locks) {
 		struct section_lock held = section->locks[section->nr_locks - 1];
 
-		if (held.repair)
-			held.repair(held.lock);
+		if (held.lock)
+			lock_recover(held.lock, held.repair);
 		section->nr_locks--;
-		lock_release(held.lock);
 	}
 }
 
 /*
- * Stacks grow down: a frame that is not below the mark means that the mark's has
- * been unwound.  A thread that has left it and is now deeper than it was then
- * shows by the return address beside the saved frame pointer, which other calls
- * have written over.
+ * Stacks grow down: a frame that is not below the mark means that the mark's
+ * has been unwound.  A thread that has left it and is now deeper than it was
+ * then shows by the return address beside the saved frame pointer, which other
+ * calls have written over.
  */
 bool section_mark_is_live(const struct section_mark *mark, uintptr_t frame)
 {
@@ -51,54 +51,94 @@ bool section_reenter(struct section_mark here)
 	return true;
 }
 
-void section_run_deferred(void)
+static struct deferred *section_deferred_slot(unsigned int nr)
 {
-	struct section *section = &section_self;
-	struct deferred todo[SECTION_DEFERRED_MAX];
-	unsigned int nr;
-
-	while ((nr = section->nr_deferred) != 0) {
-		for (unsigned int i = 0; i < nr; i++)
-			todo[i] = section->deferred[i];
-		section->nr_deferred = 0;
-		for (unsigned int i = 0; i < nr; i++)
-			todo[i].run(&todo[i]);
-	}
+	return &section_self.deferred[nr % SECTION_DEFERRED_MAX];
 }
 
+/*
+ * Take the oldest deferred call off the queue.  Inside a section of its own, so
+ * that a handler that comes now adds to the queue and does not run it as well.
+ */
+static bool section_pop_deferred(struct deferred *ret_deferred)
+{
+	struct section *section = &section_self;
+	bool found = false;
+
+	if (!section_enter())
+		return false;
+	while (!found && section->nr_popped != section->nr_deferred) {
+		struct deferred *slot = section_deferred_slot(section->nr_popped);
+
+		*ret_deferred = *slot;
+		found = slot->run; /* else whoever took the slot has jumped away */
+		slot->run = NULL;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		section->nr_popped++;
+	}
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	section_self.mark.frame = 0;
+	return found;
+}
+
+void section_run_deferred(void)
+{
+	struct deferred deferred;
+
+	while (section_self.nr_popped != section_self.nr_deferred)
+		if (section_pop_deferred(&deferred))
+			deferred.run(&deferred);
+}
+
+/* A handler may interrupt a handler here: first the slot is ours, then it is
+ * filled. */
 int section_defer(const struct deferred *deferred)
 {
 	struct section *section = &section_self;
+	struct deferred later = *deferred;
+	unsigned int nr = __atomic_load_n(&section->nr_deferred, __ATOMIC_RELAXED);
+	struct deferred *slot;
 
-	if (section->nr_deferred == SECTION_DEFERRED_MAX)
-		return -ENOMEM;
-	section->deferred[section->nr_deferred++] = *deferred;
+	do
+		if (nr - section->nr_popped == SECTION_DEFERRED_MAX)
+			return -ENOMEM;
+	while (!__atomic_compare_exchange_n(&section->nr_deferred, &nr, nr + 1, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	slot = section_deferred_slot(nr);
+	later.run = NULL; /* until the rest is there */
+	*slot = later;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	slot->run = deferred->run;
 	return 0;
 }
 
 /*
- * A lock is noted as soon as it is held and forgotten just before it is given
- * back.  A jump out of the instruction between loses it: that race remains.
+ * A lock is noted before it is taken and forgotten after it is given back, so
+ * that section_recover() finds it wherever the thread has jumped away;
+ * lock_recover() knows whether it was held.
  */
-void section_acquire(struct lock *lock, void (*repair)(struct lock *lock))
+static void section_note(struct lock *lock, void (*repair)(struct lock *lock))
 {
 	struct section *section = &section_self;
 
-	lock_acquire(lock);
+	ensure(section->nr_locks < SECTION_LOCKS_MAX);
 	section->locks[section->nr_locks] = (struct section_lock){lock, repair};
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	section->nr_locks++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+void section_acquire(struct lock *lock, void (*repair)(struct lock *lock))
+{
+	section_note(lock, repair);
+	lock_acquire(lock);
 }
 
 void section_acquire_nested(struct lock *lock, unsigned int depth,
 			    void (*repair)(struct lock *lock))
 {
-	struct section *section = &section_self;
-
+	section_note(lock, repair);
 	lock_acquire_nested(lock, depth);
-	section->locks[section->nr_locks] = (struct section_lock){lock, repair};
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	section->nr_locks++;
 }
 
 void section_release(struct lock *lock)
@@ -106,15 +146,16 @@ void section_release(struct lock *lock)
 	struct section *section = &section_self;
 	unsigned int i = section->nr_locks;
 
+	lock_release(lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	while (i && section->locks[i - 1].lock != lock)
 		i--;
-	if (i) {
-		for (; i < section->nr_locks; i++)
-			section->locks[i - 1] = section->locks[i];
+	ensure(i);
+	if (i)
+		section->locks[i - 1].lock = NULL;
+	/* the places of locks released out of order go when they are on top */
+	while (section->nr_locks && !section->locks[section->nr_locks - 1].lock)
 		section->nr_locks--;
-	}
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	lock_release(lock);
 }
 
 void section_reset(void)
@@ -122,4 +163,5 @@ void section_reset(void)
 	section_self.mark.frame = 0;
 	section_self.nr_locks = 0;
 	section_self.nr_deferred = 0;
+	section_self.nr_popped = 0;
 }

@@ -60,7 +60,7 @@ struct section {
 		struct lock *lock;
 		void (*repair)(struct lock *lock); /* of what it protects; may be NULL */
 	} locks[SECTION_LOCKS_MAX];
-	unsigned int nr_deferred;
+	unsigned int nr_deferred, nr_popped; /* ever; a slot without run is being filled */
 	struct deferred deferred[SECTION_DEFERRED_MAX];
 };
 
@@ -72,6 +72,23 @@ bool section_reenter(struct section_mark here);
 /* The slow half of section_leave(). */
 void section_run_deferred(void);
 
+/*
+ * Both halves or, after a handler that made a section of its own in between, both
+ * halves again.
+ */
+static inline void section_set_mark(struct section_mark here)
+{
+	struct section_mark *mark = &section_self.mark;
+
+	do {
+		__atomic_store_n(&mark->ret, here.ret, __ATOMIC_RELAXED);
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		__atomic_store_n(&mark->frame, here.frame, __ATOMIC_RELAXED);
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	} while (__atomic_load_n(&mark->ret, __ATOMIC_RELAXED) != here.ret ||
+		 __atomic_load_n(&mark->frame, __ATOMIC_RELAXED) != here.frame);
+}
+
 static inline __attribute__((always_inline)) bool section_enter(void)
 {
 	struct section_mark here = {
@@ -81,9 +98,7 @@ static inline __attribute__((always_inline)) bool section_enter(void)
 
 	if (__builtin_expect(section_self.mark.frame != 0, 0))
 		return section_reenter(here);
-	section_self.mark.ret = here.ret;
-	section_self.mark.frame = here.frame;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	section_set_mark(here);
 	return true;
 }
 
@@ -93,9 +108,7 @@ static inline __attribute__((always_inline)) bool section_enter(void)
  */
 static inline void section_resume(const struct section_mark *mark)
 {
-	section_self.mark.ret = mark->ret;
-	section_self.mark.frame = mark->frame;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	section_set_mark(*mark);
 }
 
 static inline void section_leave(void)
@@ -103,7 +116,7 @@ static inline void section_leave(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	section_self.mark.frame = 0;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (__builtin_expect(section_self.nr_deferred != 0, 0))
+	if (__builtin_expect(section_self.nr_deferred != section_self.nr_popped, 0))
 		section_run_deferred();
 }
 

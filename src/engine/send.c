@@ -180,6 +180,8 @@ int ep_room(struct ep_call *call)
 	int nr_spoken_for = call->n > call->nr_taken ? call->n : call->nr_taken;
 	int room = args->maxevents - nr_spoken_for;
 
+	if (room < 0) /* edges that were not events for him do not count, but may be many */
+		return 0;
 	if (room > EP_SLOT_MAX)
 		room = EP_SLOT_MAX;
 	while (room > 0 && !uaccess_is_writable(&call->waiter->buffer, &args->events[call->n],

@@ -38,6 +38,8 @@ static int wait_thread_collect(struct ep_call *call)
 
 	if (ep->has_foreign)
 		ep_take_slot(ep, call, EP_SLOT_MAX);
+	if (ep->nr_nested)
+		nest_refresh(ep);
 	ret = ep_collect(call);
 	ep_new_stamp(ep);
 	if (ep->has_foreign)

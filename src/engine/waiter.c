@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "engine/waiter.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 
-#include "base/clock.h"
 #include "base/slab.h"
+#include "real/beacon.h"
 #include "real/ownfd.h"
-#include "real/real.h"
 #include "real/sys.h"
+#include "source/source.h"
 
 void (*waiter_abandoned)(struct waiter *waiter);
 
@@ -129,11 +126,6 @@ void waiter_put(struct waiter *waiter)
 		waiter_pop();
 }
 
-bool waiter_is_gone(const struct waiter *waiter)
-{
-	return !sys_has_thread(sys_getpid(), waiter->tid);
-}
-
 bool waiter_is_own(const struct waiter *waiter)
 {
 	for (const struct waiter *own = waiter_mine; own; own = own->outer)
@@ -142,13 +134,20 @@ bool waiter_is_own(const struct waiter *waiter)
 	return false;
 }
 
+bool waiter_is_gone(const struct waiter *waiter)
+{
+	if (waiter_is_own(waiter))
+		return !section_mark_is_live(&waiter->mark, section_self.mark.frame);
+	return !sys_has_thread(sys_getpid(), waiter->tid);
+}
+
 int waiter_open(struct waiter *waiter)
 {
 	int fd;
 
 	if (waiter->wakefd >= 0)
 		return 0;
-	fd = ownfd_take(sys_eventfd2(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	fd = ownfd_take(beacon_open(EPOLL_CLOEXEC));
 	if (fd < 0)
 		return fd;
 	waiter->wakefd = fd;
@@ -157,28 +156,19 @@ int waiter_open(struct waiter *waiter)
 
 int waiter_sleep(struct waiter *waiter, uint64_t timeout_ns, const sigset_t *sigmask)
 {
-	struct pollfd pollfd = {.fd = waiter->wakefd, .events = POLLIN};
-	struct timespec timeout = clock_to_timespec(timeout_ns);
-	int saved_errno = errno;
-	int n = real()->ppoll(&pollfd, 1, timeout_ns == CLOCK_FOREVER ? NULL : &timeout, sigmask);
+	struct epoll_event event;
 
-	n = n < 0 ? -errno : n;
-	errno = saved_errno;
-	return n;
+	return source_epoll.sleep(waiter->wakefd, &event, 1, timeout_ns, sigmask);
 }
 
 void waiter_wake(struct waiter *waiter)
 {
-	static const uint64_t one = 1;
-
-	sys_write(waiter->wakefd, &one, sizeof(one));
+	beacon_light(waiter->wakefd);
 }
 
 void waiter_drain(struct waiter *waiter)
 {
-	uint64_t wakeups;
-
-	sys_read(waiter->wakefd, &wakeups, sizeof(wakeups));
+	beacon_douse(waiter->wakefd);
 }
 
 void waiter_reset_all(void)

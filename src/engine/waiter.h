@@ -4,10 +4,10 @@
  *
  * Each thread has a waiter, made at its first wait and freed when the thread
  * ends.  While the thread sleeps it is on its eventpoll's list of waiters; with
- * the `thread' driver it is also on the wait queue and sleeps on a descriptor
- * of its own.  (A futex would do for waking, but not for sleeping: only a real
- * wait takes a signal mask, ends with EINTR whatever SA_RESTART says, and is a
- * cancellation point.)
+ * the `thread' driver it is also on the wait queue and sleeps on a beacon of its
+ * own.  (A futex would do for waking, but not for sleeping: only a real epoll_wait
+ * takes a signal mask, ends with EINTR whatever SA_RESTART says and after SIGCONT,
+ * and is a cancellation point.)
  *
  * A signal handler that waits while its thread sleeps gets a waiter more,
  * stacked on the interrupted one.  A thread may also leave a wait by siglongjmp
@@ -37,7 +37,7 @@ struct waiter {
 	bool was_interrupted;	  /* a handler made a wait of its own while we slept */
 	bool was_woken;		  /* taken off wq by a wakeup; under ep->lock */
 	int tid;
-	int wakefd; /* thread driver: eventfd to sleep on; -1: not made yet */
+	int wakefd; /* thread driver: beacon to sleep on; -1: not made yet */
 	uint32_t slot;
 };
 
@@ -51,7 +51,7 @@ struct waiter *waiter_get(void);
 /* The wait has returned. */
 void waiter_put(struct waiter *waiter);
 
-/* Has the thread of @waiter ended? */
+/* Will @waiter never come back?  Its thread has ended, or is ours and left the wait. */
 bool waiter_is_gone(const struct waiter *waiter);
 
 /* Is @waiter the calling thread's? */

@@ -9,6 +9,7 @@
 #include "engine/section.h"
 #include "engine/waiter.h"
 #include "fd/table.h"
+#include "real/beacon.h"
 #include "real/sys.h"
 #include "source/loop.h"
 #include "trace/session.h"
@@ -123,6 +124,7 @@ static void process_become_child(void)
 	session_fork_child();
 	file_reset_all();
 	loop_reset();
+	beacon_reset();
 	waiter_reset_all();
 	process_close_own();
 	ep_fork_child();

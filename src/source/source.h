@@ -115,6 +115,12 @@ struct source_ops {
 	uint64_t (*due_ns)(const struct source *source);
 
 	/*
+	 * Make the epfd itself readable or not, for those who poll it.  NULL where
+	 * the kernel does.
+	 */
+	void (*show)(struct source *source, bool is_ready);
+
+	/*
 	 * Like collect(), but sleeps until there is an edge, for at most
 	 * @timeout_ns (CLOCK_FOREVER: no end), with @sigmask installed (NULL: as it
 	 * is).  No lock held.  A cancellation point.  -EINTR after a handler.

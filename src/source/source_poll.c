@@ -2,8 +2,8 @@
 /*
  * source_poll.c - edges inferred from levels, by poll(2) over the armed files.
  *
- * There is no kernel epoll; the application's epfd is an eventfd that only
- * stands for it.  Of each file the source remembers which bits of its mask are
+ * No watch is in a kernel epoll; the application's epfd is a beacon (beacon.h)
+ * that only stands for the eventpoll.  Of each file the source remembers which bits of its mask are
  * seen: high when they were last reported, and not known low since.
  *
  *	not seen --high in a collection: an edge, with the whole mask--> seen
@@ -37,10 +37,10 @@
 #include "source/source.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/pages.h"
+#include "real/beacon.h"
 #include "real/sys.h"
 #include "source/loop.h"
 #include "source/pollset.h"
@@ -78,7 +78,7 @@ static int source_poll_open(struct source *source, int flags)
 	state = pages_alloc(sizeof(*state));
 	if (!state)
 		return -ENOMEM;
-	fd = sys_eventfd2(0, EFD_NONBLOCK | (flags & EPOLL_CLOEXEC ? EFD_CLOEXEC : 0));
+	fd = beacon_open(flags);
 	if (fd < 0) {
 		pages_free(state, sizeof(*state));
 		return fd;
@@ -372,6 +372,14 @@ static uint64_t source_poll_due_ns(const struct source *source)
 	return CLOCK_FOREVER;
 }
 
+static void source_poll_show(struct source *source, bool is_ready)
+{
+	if (is_ready)
+		beacon_light(source->fd);
+	else
+		beacon_douse(source->fd);
+}
+
 const struct source_ops source_poll = {
 	.name = "poll",
 	.has_kernel_epoll = false,
@@ -385,4 +393,5 @@ const struct source_ops source_poll = {
 	.collect = source_poll_collect,
 	.pollset = source_poll_pollset,
 	.due_ns = source_poll_due_ns,
+	.show = source_poll_show,
 };
