@@ -52,8 +52,8 @@ static void look_into(const char *path, struct findings *findings)
 /* -------- the libraries -------- */
 
 /*
- * The output of "LOADER --list PROGRAM", which finds libraries as they will be
- * found, without running the program.
+ * What the dynamic linker says when it is told to trace, as ldd(1) does: libraries
+ * are found as they will be found, and the program is not run.
  */
 static FILE *open_list(const struct target *target, pid_t *ret_pid)
 {
@@ -64,8 +64,8 @@ static FILE *open_list(const struct target *target, pid_t *ret_pid)
 	*ret_pid = fork();
 	if (*ret_pid == 0) {
 		dup2(fd[1], STDOUT_FILENO);
-		execl(target->image.loader, target->image.loader, "--list", target->runs,
-		      (char *)NULL);
+		setenv("LD_TRACE_LOADED_OBJECTS", "1", 1);
+		execl(target->image.loader, target->image.loader, target->runs, (char *)NULL);
 		_exit(SAY_CANNOT_RUN);
 	}
 	close(fd[1]);

@@ -20,12 +20,6 @@
 
 #define HANDSHAKE_LIMIT_SEC 5
 
-/* What is as it was when we were started, for the child. */
-struct signals {
-	sigset_t mask;
-	struct sigaction sigchld;
-};
-
 /*
  * All but those that stop this process like any other of its terminal's group, and
  * those that are about this process itself.
@@ -41,31 +35,31 @@ static void fill_handled(sigset_t *set)
 		sigdelset(set, left_alone[i]);
 }
 
-static void signals_take(struct signals *saved)
+void child_prepare(struct child *child)
 {
 	const struct sigaction by_default = {.sa_handler = SIG_DFL};
+	struct child_signals *inherited = &child->inherited;
 	sigset_t handled;
 
 	/* Whoever ignores SIGCHLD is not told how the child ended. */
-	sigaction(SIGCHLD, &by_default, &saved->sigchld);
+	sigaction(SIGCHLD, &by_default, &inherited->sigchld);
 	fill_handled(&handled);
-	sigprocmask(SIG_BLOCK, &handled, &saved->mask);
+	sigprocmask(SIG_BLOCK, &handled, &inherited->mask);
 }
 
-static void signals_give_back(const struct signals *saved)
+static void restore_signals(const struct child_signals *inherited)
 {
-	sigaction(SIGCHLD, &saved->sigchld, NULL);
-	sigprocmask(SIG_SETMASK, &saved->mask, NULL);
+	sigaction(SIGCHLD, &inherited->sigchld, NULL);
+	sigprocmask(SIG_SETMASK, &inherited->mask, NULL);
 }
 
 /* -------- start -------- */
 
-static _Noreturn void exec(const char *path, char *argv[], const struct signals *saved,
-			   int error_fd)
+static _Noreturn void exec(const struct child *child, const char *path, char *argv[], int error_fd)
 {
 	int err;
 
-	signals_give_back(saved);
+	restore_signals(&child->inherited);
 	/* p: a script without #! goes to the shell, as env would have it. */
 	execvp(path, argv);
 	err = errno;
@@ -94,16 +88,14 @@ static int refuse(const char *path, int err, int status)
 
 int child_start(struct child *child, const char *path, char *argv[])
 {
-	struct signals saved;
 	int pipe_fd[2], err;
 
-	*child = (struct child){.name = argv[0]};
+	child->name = argv[0];
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
 		return refuse(path, errno, SAY_OWN_ERROR);
-	signals_take(&saved);
 	child->pid = fork();
 	if (child->pid == 0)
-		exec(path, argv, &saved, pipe_fd[1]);
+		exec(child, path, argv, pipe_fd[1]);
 	err = errno;
 	close(pipe_fd[1]);
 	if (child->pid < 0) {

@@ -3,15 +3,16 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/say.h"
 
-/* What getopt_long() returns: a setting from OPTION_SETTING on, or one of these. */
+/* What getopt_long() returns besides characters: a setting from OPTION_SETTING on, or these. */
 enum {
-	OPTION_CHECK = 1,
+	OPTION_CHECK = UCHAR_MAX + 1,
 	OPTION_HELP,
 	OPTION_VERSION,
 	OPTION_SETTING

@@ -28,6 +28,7 @@ struct run {
 	const struct options *options;
 	char library[PATH_MAX];
 	struct target target;
+	struct child child;
 	int summary_fd; /* -1: none */
 	struct session *session;
 	char session_path[PATH_MAX];
@@ -122,17 +123,17 @@ static int die_by(int signal_number)
 static int run_session(struct run *run)
 {
 	int status = export_environment(run);
-	struct child child;
 
 	if (!status)
-		status = child_start(&child, run->target.path, run->options->command);
+		status = child_start(&run->child, run->target.path, run->options->command);
 	if (status)
 		return status;
-	child_wait(&child, run->session);
-	run->killed_by = WIFSIGNALED(child.wait_status) ? WTERMSIG(child.wait_status) : 0;
+	child_wait(&run->child, run->session);
+	status = run->child.wait_status;
+	run->killed_by = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	if (run->summary_fd >= 0)
 		write_summary(run);
-	return WEXITSTATUS(child.wait_status);
+	return WEXITSTATUS(status);
 }
 
 int run(const struct options *options)
@@ -147,6 +148,7 @@ int run(const struct options *options)
 		say("%s", run.target.why);
 		return status;
 	}
+	child_prepare(&run.child);
 	status = open_summary(&run);
 	if (status)
 		return status;

@@ -20,8 +20,8 @@
 #include "cli/say.h"
 #include "cli/script.h"
 
-/* The kernel gives up after four interpreters of interpreters (ELOOP). */
-#define NR_INTERPRETERS 4
+/* The kernel goes through so many files that are not ELF, then it is ELOOP. */
+#define NR_INTERPRETERS 5
 
 /* What a program must be like. */
 struct demand {

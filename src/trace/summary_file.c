@@ -67,24 +67,37 @@ static void complain(const char *path, int err)
 		(void)sys_write(STDERR_FILENO, line, strnlen(line, sizeof(line)));
 }
 
+/* The signal that a failed write comes with, or 0. */
+static int signal_of(int err)
+{
+	if (err == -EPIPE)
+		return SIGPIPE;
+	return err == -EFBIG ? SIGXFSZ : 0;
+}
+
 /*
- * Writing to a pipe whose reader left sends SIGPIPE, which would change how the
- * program ends.  One that was pending before is the program's own.
+ * Writing to a pipe whose reader left, or past the limit of file sizes, sends a
+ * signal, which would change how the program ends.  It is taken off again; one
+ * that was pending before is the program's own.
  */
-static int write_without_sigpipe(int fd, const struct session *session, int slot)
+static int write_without_signals(int fd, const struct session *session, int slot)
 {
 	const struct timespec at_once = {0, 0};
-	sigset_t sigpipe, old, pending;
+	sigset_t signals, old, pending;
 	int err;
 
-	sigemptyset(&sigpipe);
-	sigaddset(&sigpipe, SIGPIPE);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGPIPE);
+	sigaddset(&signals, SIGXFSZ);
 	sigemptyset(&pending);
 	sigpending(&pending);
-	pthread_sigmask(SIG_BLOCK, &sigpipe, &old);
+	pthread_sigmask(SIG_BLOCK, &signals, &old);
 	err = summary_write(fd, session, slot);
-	if (err == -EPIPE && !sigismember(&pending, SIGPIPE))
-		sigtimedwait(&sigpipe, NULL, &at_once);
+	if (signal_of(err) && !sigismember(&pending, signal_of(err))) {
+		sigemptyset(&signals);
+		sigaddset(&signals, signal_of(err));
+		sigtimedwait(&signals, NULL, &at_once);
+	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return err;
 }
@@ -105,7 +118,7 @@ void summary_write_at_exit(const char *path)
 	if (process.parent >= 0 && !process.nr_eventpolls)
 		return;
 	fd = summary_open(path);
-	err = fd < 0 ? fd : write_without_sigpipe(fd, session, (int)slot);
+	err = fd < 0 ? fd : write_without_signals(fd, session, (int)slot);
 	if (fd >= 0)
 		summary_close(fd);
 	if (err && strcmp(path, "-"))
