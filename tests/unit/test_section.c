@@ -117,7 +117,7 @@ Test(section, sections_of_other_threads_do_not_matter)
  *	| alternate stack | thread's stack | alternate stack |
  *	  handler here       section here    or handler here
  */
-#define STACK_SIZE ((size_t)256 << 10)
+#define STACK_SIZE ((size_t)8 << 20) /* ThreadSanitizer needs much */
 
 static void *interrupted_thread(void *alternate)
 {
