@@ -55,19 +55,29 @@ struct eventpoll *ep_acquire(struct file *epfile)
 	return NULL;
 }
 
+void ep_lock_loop(void)
+{
+	section_acquire(loop_mutex(), NULL);
+}
+
+void ep_unlock_loop(void)
+{
+	section_release(loop_mutex());
+}
+
 bool ep_lock_source(struct eventpoll *ep)
 {
 	bool has_loop = ep->has_loop || ep->is_polled;
 
 	if (has_loop)
-		loop_lock();
+		ep_lock_loop();
 	return has_loop;
 }
 
 void ep_unlock_source(bool is_locked)
 {
 	if (is_locked)
-		loop_unlock();
+		ep_unlock_loop();
 }
 
 /* Random, so that the data of an application is not mistaken for a tag; see EP_TAG_EMPTY. */

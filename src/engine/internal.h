@@ -266,6 +266,8 @@ int ep_item_compare(const struct rb_node *left, const struct rb_node *right);
  * The rest of control changes what the source knows: mtx held, and with the
  * thread driver the loop lock, so that no edge is under way meanwhile.
  */
+void ep_lock_loop(void);
+void ep_unlock_loop(void);
 bool ep_lock_source(struct eventpoll *ep); /* whether it took the loop lock */
 void ep_unlock_source(bool is_locked);
 

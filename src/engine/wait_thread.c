@@ -81,9 +81,9 @@ static int wait_thread_join(struct eventpoll *ep)
 {
 	int ret;
 
-	loop_lock();
+	ep_lock_loop();
 	ret = loop_join(&ep->client);
-	loop_unlock();
+	ep_unlock_loop();
 	return ret;
 }
 
@@ -115,13 +115,17 @@ static int wait_thread_sleep(struct ep_call *call)
 
 	sleeper = NULL;
 	ret = waiter_open(call->waiter);
-	if (ret == 0)
-		ret = wait_thread_join(ep);
-	if (ret < 0) /* no descriptor or thread to be had */
+	if (ret < 0)
 		return ret;
 	waiter_drain(call->waiter);
+	/* first on the queue: a loop that finds nobody there drops the eventpoll */
 	if (!wait_thread_enqueue(call))
 		return -EAGAIN;
+	ret = wait_thread_join(ep);
+	if (ret < 0) {
+		wait_thread_dequeue(call);
+		return ret;
+	}
 
 	sleeper = call->waiter;
 	wait_begin_sleep(call);
@@ -136,9 +140,9 @@ int wait_thread(struct ep_call *call)
 	struct eventpoll *ep = call->ep;
 	int ret;
 
-	loop_lock();
+	ep_lock_loop();
 	ret = wait_thread_collect(call);
-	loop_unlock();
+	ep_unlock_loop();
 	if (ret < 0)
 		return ret;
 	if (ep->is_settled)
@@ -151,9 +155,9 @@ int wait_thread(struct ep_call *call)
 	ret = wait_thread_sleep(call);
 	if (ret == -EMFILE || ret == -ENFILE || ret == -ENOMEM) {
 		/* without a place of our own to sleep in, S must do; or nobody can */
-		loop_lock();
+		ep_lock_loop();
 		ep_settle(ep);
-		loop_unlock();
+		ep_unlock_loop();
 		return ep->is_settled ? -EAGAIN : ret;
 	}
 	return ret;

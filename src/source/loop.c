@@ -47,6 +47,11 @@ void loop_unlock(void)
 	lock_release(&loop.lock);
 }
 
+struct lock *loop_mutex(void)
+{
+	return &loop.lock;
+}
+
 bool loop_is_joined(const struct loop_client *client)
 {
 	return client->is_joined && client->generation == loop.generation;

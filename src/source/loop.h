@@ -29,6 +29,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/lock.h"
 #include "source/source.h"
 
 #define LOOP_TICK_NS (4 * CLOCK_NS_PER_MS)
@@ -53,6 +54,9 @@ struct loop_client {
 
 void loop_lock(void);
 void loop_unlock(void);
+
+/* The loop lock itself, for callers who note what they hold (engine/section.h). */
+struct lock *loop_mutex(void);
 
 /*
  * Have @client, all zero but @source and @ready before its first time, polled
