@@ -133,6 +133,20 @@ CLAIM(poll_by_number_sees_a_ready_eventpoll)
 	CLOSE(epfd, p[0], p[1]);
 }
 
+/* libuv takes any failure of it for a kernel without io_uring. */
+CLAIM(io_uring_is_refused_if_the_user_says_so)
+{
+	const char *refused = getenv("INTERPOLL_NO_IO_URING");
+	char params[120];
+
+	memset(params, 0, sizeof(params));
+	if (!refused || is_native() || getenv("INTERPOLL_PASSTHROUGH")) {
+		EXPECT_ERRNO(syscall(SYS_io_uring_setup, 0, params), EINVAL);
+		return;
+	}
+	EXPECT_ERRNO(syscall(SYS_io_uring_setup, 4, params), ENOSYS);
+}
+
 /* Bad pointers are the kernel's to judge, also where we look at what they point to. */
 CLAIM(bad_pointers_are_errors)
 {
