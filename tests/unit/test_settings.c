@@ -223,8 +223,8 @@ Test(settings, a_summary_path_fits_or_is_refused)
 
 Test(settings, variables_are_found_by_their_whole_name)
 {
-	char *envp[] = {"INTERPOLL_SOURCES=no", "INTERPOLL=no", "INTERPOLL_SOURCE=poll",
-			"EMPTY=", NULL};
+	char *envp[] = {(char[]){"INTERPOLL_SOURCES=no"}, (char[]){"INTERPOLL=no"},
+			(char[]){"INTERPOLL_SOURCE=poll"}, (char[]){"EMPTY="}, NULL};
 
 	cr_assert_str_eq(settings_find_variable(envp, "INTERPOLL_SOURCE"), "poll");
 	cr_assert_str_eq(settings_find_variable(envp, "EMPTY"), "");
@@ -252,8 +252,8 @@ static int parse_environ(char *const envp[], char *said, size_t size)
 
 Test(settings, the_library_says_one_line_and_goes_on)
 {
-	char *good[] = {"INTERPOLL_SOURCE=poll", NULL};
-	char *bad[] = {"INTERPOLL_STRICT=1", "INTERPOLL_DRIVER=magic", NULL};
+	char *good[] = {(char[]){"INTERPOLL_SOURCE=poll"}, NULL};
+	char *bad[] = {(char[]){"INTERPOLL_STRICT=1"}, (char[]){"INTERPOLL_DRIVER=magic"}, NULL};
 	char said[1024];
 
 	cr_assert_eq(parse_environ(good, said, sizeof(said)), 0);
