@@ -84,7 +84,8 @@ static inline void unit_register(struct unit_test *test)
 			exit(UNIT_EXIT_FAILED)))
 #define cr_assert_fail(...) \
 	(unit_complain(__FILE__, __LINE__, "failed", ##__VA_ARGS__), exit(UNIT_EXIT_FAILED))
-#define cr_skip(...) (fprintf(stderr, " " __VA_ARGS__), exit(UNIT_EXIT_SKIPPED))
+#define cr_skip(...) \
+	(fprintf(stderr, " " __VA_ARGS__), fputc('\n', stderr), exit(UNIT_EXIT_SKIPPED))
 
 #define cr_assert_not(a, ...)	    cr_assert(!(a), ##__VA_ARGS__)
 #define cr_assert_eq(a, b, ...)	    cr_assert((a) == (b), ##__VA_ARGS__)
