@@ -187,6 +187,22 @@ def nginx_serves_8000_connections_at_once(bench):
 
 
 @server_test
+def nginx_replaces_workers_that_are_killed(bench):
+    """The events of those that had no time to say goodbye are counted, too."""
+    server = start_nginx(bench)
+    for _ in range(WORKERS):
+        converse(server.port, [visiting(["small"] * 4) for _ in range(200)])
+        workers = children_of(server.pid)
+        os.kill(workers[0], signal.SIGKILL)
+        wait_for(lambda: len(now := children_of(server.pid)) == WORKERS and workers[0] not in now,
+                 "the new worker")
+    converse(server.port, [visiting(["small"] * 4) for _ in range(200)])
+    server.send_signal(signal.SIGQUIT)
+    server.expect_exit(0)
+    server.expect_events_for((WORKERS + 1) * 200 * 4)
+
+
+@server_test
 def nginx_finishes_a_download_after_quit(bench):
     server = start_nginx(bench)
     with socket.socket() as client:
