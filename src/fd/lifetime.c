@@ -15,6 +15,21 @@ static bool lifetime_may_live_on(const struct file *file)
 	return file->nr_fds > 1 || file->is_shared || process_may_share(file->born);
 }
 
+/*
+ * In the child of fork, an eventpoll in use has a kernel epoll of its own under the
+ * number that ep_fd() says; its other names are the parent's still.
+ */
+static void lifetime_rename_eventpoll(struct file *epfile, int fd, int other)
+{
+	int flags;
+
+	if (process_may_share(epfile->born)) {
+		flags = sys_fcntl(other, F_GETFD, 0);
+		sys_dup3(fd, other, flags >= 0 && (flags & FD_CLOEXEC) ? O_CLOEXEC : 0);
+	}
+	ep_rename(epfile, other);
+}
+
 /* @fd is one of the names of eventpoll @epfile.  Table lock held. */
 static void lifetime_forget_eventpoll(struct file *epfile, int fd)
 {
@@ -23,7 +38,7 @@ static void lifetime_forget_eventpoll(struct file *epfile, int fd)
 	if (other < 0)
 		ep_close(epfile);
 	else if (ep_fd(epfile) == fd)
-		ep_rename(epfile, other);
+		lifetime_rename_eventpoll(epfile, fd, other);
 }
 
 /* Table lock held. */

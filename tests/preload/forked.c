@@ -14,22 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../conformance/stage.h"
+#include "forked.h"
 
 extern pid_t _Fork(void);
-
-/* e0 watches p0, in parent and child. */
-static struct {
-	int epfd;
-	int p[2];
-} shared;
-
-static void shared_open(void)
-{
-	shared.epfd = epoll_open();
-	pipe_open(shared.p);
-	watch(shared.epfd, shared.p[0], EPOLLIN, 1);
-}
 
 /* The child waits in an eventpoll of its own making and closes what it was given. */
 static int child_main(void *unused)
@@ -47,16 +34,6 @@ static int child_main(void *unused)
 	MUST(close(p[0]));
 	EXPECT_QUIET(epfd);
 	return 0;
-}
-
-static void parent_expect_unharmed(pid_t pid)
-{
-	child_join(pid);
-	EXPECT_QUIET(shared.epfd);
-	put(shared.p[1], 1);
-	EXPECT_EVENTS(shared.epfd, 0, {EPOLLIN, 1});
-	unwatch(shared.epfd, shared.p[0]);
-	CLOSE(shared.epfd, shared.p[0], shared.p[1]);
 }
 
 CLAIM(a_child_of_fork_has_eventpolls)
