@@ -28,6 +28,18 @@ static int check_kind(int fd)
 	return S_ISCHR(st.st_mode) && isatty(fd) ? 0 : -EINVAL;
 }
 
+/* Away from the numbers of the standard streams, if one of those was closed. */
+static int move_up(int fd)
+{
+	int moved;
+
+	if (fd > STDERR_FILENO)
+		return fd;
+	moved = sys_fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	sys_close(fd);
+	return moved;
+}
+
 int summary_open(const char *path)
 {
 	int fd, err;
@@ -39,6 +51,8 @@ int summary_open(const char *path)
 			   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
 				   O_NONBLOCK,
 			   0600, 0, 0);
+	if (fd >= 0)
+		fd = move_up(fd);
 	if (fd < 0)
 		return fd;
 	err = check_kind(fd);

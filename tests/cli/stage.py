@@ -110,7 +110,8 @@ class Stage:
                if not name.startswith("INTERPOLL_") and name not in ("LD_PRELOAD", "TMPDIR")}
         env["XDG_RUNTIME_DIR"] = self.path("tmp")
         # Sanitized builds are preloaded into programs that are not sanitized.
-        env["ASAN_OPTIONS"] = "verify_asan_link_order=0:detect_leaks=0"
+        env["ASAN_OPTIONS"] = "verify_asan_link_order=0:detect_leaks=0" \
+            ":handle_segv=0:handle_sigbus=0"
         env.update(changes)
         return {name: value for name, value in env.items() if value is not None}
 

@@ -80,17 +80,22 @@ def an_existing_preload_is_kept_behind_ours_and_works(stage):
 
 @test
 def descriptors_and_signal_state_are_inherited_unchanged(stage):
-    script = ("ls /proc/self/fd | wc -l; "
-              "grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status")
+    script = """
+import os
+print(sorted(os.listdir("/proc/self/fd")))
+print([line for line in open("/proc/self/status") if line[:6] in ("SigBlk", "SigIgn")])
+"""
 
     def unusual():
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGCHLD])
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
-    native = subprocess.run(["sh", "-c", script], env=stage.environ(), preexec_fn=unusual,
-                            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
-    result = stage.run("sh", "-c", script, preexec_fn=unusual)
+    native = subprocess.run([sys.executable, "-c", script], env=stage.environ(),
+                            preexec_fn=unusual, stdin=subprocess.DEVNULL, capture_output=True,
+                            text=True, check=True)
+    check("0000000000010200" in native.stdout, f"blocked natively: {native.stdout}")
+    result = stage.run(sys.executable, "-c", script, preexec_fn=unusual)
     stage.expect_quiet(result)
     check_equal(result.stdout, native.stdout, "descriptors and signals")
 
@@ -144,6 +149,24 @@ def an_interrupt_from_the_terminal_arrives_once(stage):
         _, status = os.waitpid(pid, 0)
     check_equal(os.waitstatus_to_exitcode(status), 7, "status")
     check_equal(said.count(b"SIGINT"), 1, f"interrupts in {said!r}")
+
+
+@test
+def a_stop_for_job_control_stops_both_and_both_go_on(stage):
+    """A group of its own, whose parent is in the same session: else nothing would stop."""
+    argv = [COMMAND, "sh", "-c", "echo $$; read line; exit 9"]
+    process = subprocess.Popen(argv, env=stage.environ(), text=True, stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, preexec_fn=lambda: os.setpgid(0, 0))
+    with process:
+        child = int(process.stdout.readline())
+        os.killpg(process.pid, signal.SIGTSTP)
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        check(os.WIFSTOPPED(status), f"interpoll did not stop but ended with {status}")
+        while "T (stopped)" not in open(f"/proc/{child}/status", encoding="utf-8").read():
+            os.sched_yield()
+        os.killpg(process.pid, signal.SIGCONT)
+        process.communicate("line\n", timeout=20)
+        check_equal(process.returncode, 9, "status")
 
 
 @test

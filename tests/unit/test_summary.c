@@ -188,6 +188,22 @@ Test(summary, a_dash_is_stderr_and_stays_open)
 	cr_assert_geq(fcntl(STDERR_FILENO, F_GETFD), 0);
 }
 
+Test(summary, a_file_takes_no_standard_streams_number)
+{
+	const char *path = in_stage("report");
+	int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10), fd;
+
+	close(STDERR_FILENO);
+	fd = summary_open(path);
+	cr_expect_eq(fcntl(STDERR_FILENO, F_GETFD), -1);
+	dup2(saved, STDERR_FILENO);
+	cr_assert_gt(fd, STDERR_FILENO);
+	cr_assert_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	summary_close(fd);
+	close(saved);
+	unlink(path);
+}
+
 Test(summary, links_directories_and_devices_are_refused)
 {
 	const char *path = in_stage("link");
