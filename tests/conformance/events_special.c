@@ -17,6 +17,9 @@
 
 #include "stage.h"
 
+#define LEVELS_ONLY "poll(2) sees no edge while another wanted bit stays ready"
+#define LOOP_ASKS   "the poll loop asks, and a signalfd tells it of its own signals only"
+
 /* ---- eventfd ----------------------------------------------------------- */
 
 CLAIM(an_eventfd_is_readable_above_zero)
@@ -61,7 +64,8 @@ CLAIM(a_semaphore_eventfd_stays_readable_until_it_is_zero)
 	CLOSE(epfd, event_fd);
 }
 
-CLAIM(an_edge_of_an_eventfd_watched_both_ways_comes_with_every_write_and_read)
+CLAIM_EXCEPT("poll", LEVELS_ONLY,
+	     an_edge_of_an_eventfd_watched_both_ways_comes_with_every_write_and_read)
 {
 	int event_fd = eventfd_open(0);
 	int epfd = epoll_open();
@@ -178,7 +182,7 @@ CLAIM(a_signal_to_the_process_wakes_who_waits_for_its_signalfd)
 }
 
 /* A signal to one thread is pending for that thread only, and so is its signalfd. */
-CLAIM(a_signalfd_tells_the_thread_that_asks_about_its_own_signals)
+CLAIM_EXCEPT("poll", LOOP_ASKS, a_signalfd_tells_the_thread_that_asks_about_its_own_signals)
 {
 	int signal_fd = signalfd_open(SIGUSR1);
 	int epfd = epoll_open();
@@ -189,6 +193,23 @@ CLAIM(a_signalfd_tells_the_thread_that_asks_about_its_own_signals)
 	EXPECT_INT(pthread_kill(waiter.thread, SIGUSR1), ==, 0);
 	EXPECT_WAITER(&waiter, {EPOLLIN, 1});
 	CLOSE(epfd, signal_fd);
+}
+
+DEVIATION(a_signalfd_tells_the_thread_that_asks_about_its_own_signals)
+{
+	int signal_fd = signalfd_open(SIGUSR1);
+	int bell = eventfd_open(0);
+	int epfd = epoll_open();
+	struct waiter waiter;
+
+	watch(epfd, signal_fd, EPOLLIN, 1);
+	watch(epfd, bell, EPOLLIN, 2);
+	waiter_start_asleep(&waiter, epfd);
+	EXPECT_INT(pthread_kill(waiter.thread, SIGUSR1), ==, 0);
+	waiter_await_asleep(&waiter);
+	count_up(bell, 1);
+	EXPECT_INT(waiter_join(&waiter), >=, 1);
+	CLOSE(epfd, signal_fd, bell);
 }
 
 /* ---- inotify, pidfd ---------------------------------------------------- */

@@ -11,6 +11,8 @@
 
 #include "stage.h"
 
+#define NO_ZOMBIES "poll(2) asks about numbers: a watch ends with its number"
+
 static struct epoll_event room[4];
 
 CLAIM(a_duplicate_is_the_same_eventpoll)
@@ -207,11 +209,11 @@ CLAIM(a_sleeper_with_a_time_out_ends_on_time_after_the_close)
 	int epfd = epoll_open();
 	struct waiter waiter;
 
-	waiter_start_with(&waiter, epfd, 4, 100, NULL);
+	waiter_start_with(&waiter, epfd, 4, 1000, NULL);
 	waiter_await_asleep(&waiter);
 	CLOSE(epfd);
 	EXPECT_WAITER(&waiter);
-	EXPECT_INT(now_ns() - start_ns, >=, 100 * NS_PER_MS);
+	EXPECT_INT(now_ns() - start_ns, >=, 1000 * NS_PER_MS);
 }
 
 CLAIM(closing_a_watched_file_does_not_wake_the_sleeper)
@@ -275,7 +277,7 @@ static void send_away(int through, int fd)
 	CLOSE(fd);
 }
 
-CLAIM(a_file_sent_over_a_socket_is_watched_until_nobody_can_receive_it)
+CLAIM_EXCEPT("poll", NO_ZOMBIES, a_file_sent_over_a_socket_is_watched_until_nobody_can_receive_it)
 {
 	int epfd = epoll_open();
 	int p[2], carrier[2];

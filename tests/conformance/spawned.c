@@ -11,6 +11,8 @@
 
 #include "stage.h"
 
+#define NO_ZOMBIES "poll(2) asks about numbers: a watch ends with its number"
+
 extern char **environ;
 
 /* The shell must answer with 0. */
@@ -84,7 +86,7 @@ CLAIM(posix_spawn_takes_nothing_from_its_parent)
 }
 
 /* The shell inherits the pipe and holds it until its own stdin ends. */
-CLAIM(a_file_a_spawned_program_inherited_is_watched_after_we_closed_it)
+CLAIM_EXCEPT("poll", NO_ZOMBIES, a_file_a_spawned_program_inherited_is_watched_after_we_closed_it)
 {
 	char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"read line"}, NULL};
 	posix_spawn_file_actions_t actions;
