@@ -87,6 +87,8 @@ static inline void unit_register(struct unit_test *test)
 #define cr_skip(...) \
 	(fprintf(stderr, " " __VA_ARGS__), fputc('\n', stderr), exit(UNIT_EXIT_SKIPPED))
 
+#define cr_skip_test cr_skip
+
 #define cr_assert_not(a, ...)	    cr_assert(!(a), ##__VA_ARGS__)
 #define cr_assert_eq(a, b, ...)	    cr_assert((a) == (b), ##__VA_ARGS__)
 #define cr_assert_neq(a, b, ...)    cr_assert((a) != (b), ##__VA_ARGS__)
@@ -97,6 +99,7 @@ static inline void unit_register(struct unit_test *test)
 #define cr_assert_null(a, ...)	    cr_assert((a) == NULL, ##__VA_ARGS__)
 #define cr_assert_not_null(a, ...)  cr_assert((a) != NULL, ##__VA_ARGS__)
 #define cr_assert_str_eq(a, b, ...) cr_assert(strcmp(a, b) == 0, ##__VA_ARGS__)
+#define cr_assert_str_empty(a, ...) cr_assert(!*(a), ##__VA_ARGS__)
 #define cr_expect_not(a, ...)	    cr_expect(!(a), ##__VA_ARGS__)
 #define cr_expect_eq(a, b, ...)	    cr_expect((a) == (b), ##__VA_ARGS__)
 #define cr_expect_neq(a, b, ...)    cr_expect((a) != (b), ##__VA_ARGS__)
