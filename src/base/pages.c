@@ -166,14 +166,14 @@ void pages_free(void *memory, size_t size)
 	lock_release(&pages.lock);
 }
 
-void pages_before_fork(void)
+void pages_fork_child(void)
 {
-	lock_acquire(&pages.lock);
-}
-
-void pages_after_fork(void)
-{
-	lock_release(&pages.lock);
+	if (!lock_is_locked(&pages.lock))
+		return;
+	pages.tail = NULL;
+	pages.tail_size = 0;
+	memset(pages.free, 0, sizeof(pages.free));
+	lock_reset(&pages.lock);
 }
 
 size_t pages_mapped(void)

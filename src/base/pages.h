@@ -38,12 +38,12 @@ void *pages_alloc(size_t size);
 void pages_free(void *pages, size_t size);
 
 /*
- * pages_before_fork - keep all other threads out until pages_after_fork().
- * The forking thread calls the first before, and the second after fork(), in
- * the parent and in the child; so the child finds the free lists whole.
+ * In the child of fork, before its first use: if another thread was inside at
+ * that moment, what was free may be half linked and is left behind.  (To hold the
+ * lock over fork would need signals blocked, and a SIGCHLD that the forking thread
+ * blocks interrupts the others' waits.)
  */
-void pages_before_fork(void);
-void pages_after_fork(void);
+void pages_fork_child(void);
 
 /* How many bytes the arenas have taken from the kernel so far; for tests. */
 size_t pages_mapped(void);

@@ -25,7 +25,6 @@ __thread unsigned int process_vfork_depth __attribute__((tls_model("initial-exec
 static __thread struct process_fork {
 	unsigned int depth;
 	bool is_interrupting; /* a handler forks inside a section of its own thread */
-	uint64_t sigmask;     /* the kernel's, as it was before */
 } process_fork __attribute__((tls_model("initial-exec")));
 
 void process_begin(void)
@@ -53,25 +52,6 @@ void process_note_io_uring(void)
 	__atomic_store_n(&process_has_io_uring, true, __ATOMIC_RELAXED);
 }
 
-static void process_block_signals(struct process_fork *fork)
-{
-	static const uint64_t all = UINT64_MAX;
-
-	raw_call(SYS_rt_sigprocmask, SIG_SETMASK, sys_arg(&all), sys_arg(&fork->sigmask),
-		 SYS_SIGSET_SIZE, 0, 0);
-}
-
-static void process_unblock_signals(const struct process_fork *fork)
-{
-	raw_call(SYS_rt_sigprocmask, SIG_SETMASK, sys_arg(&fork->sigmask), 0, SYS_SIGSET_SIZE, 0,
-		 0);
-}
-
-/*
- * Signals are blocked while the pages are locked, so that no handler of this
- * thread asks for pages.  A handler that forks inside our own section may have
- * interrupted just that: it leaves the lock alone.
- */
 void process_fork_prepare(void)
 {
 	struct process_fork *fork = &process_fork;
@@ -79,12 +59,9 @@ void process_fork_prepare(void)
 	if (process_is_borrowed() || fork->depth++)
 		return;
 	process_begin();
-	process_block_signals(fork);
 	fork->is_interrupting = !section_enter();
-	if (fork->is_interrupting)
-		return;
-	section_leave();
-	pages_before_fork();
+	if (!fork->is_interrupting)
+		section_leave();
 }
 
 void process_fork_parent(void)
@@ -93,9 +70,6 @@ void process_fork_parent(void)
 
 	if (process_is_borrowed() || --fork->depth)
 		return;
-	if (!fork->is_interrupting)
-		pages_after_fork();
-	process_unblock_signals(fork);
 	process_end();
 }
 
@@ -118,6 +92,7 @@ static void process_close_own(void)
 /* Bottom-up: each room finds those below it whole. */
 static void process_become_child(void)
 {
+	pages_fork_child();
 	__atomic_store_n(&process_nr_open, 0, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&table_fork_count, 1, __ATOMIC_RELAXED);
 	table_fork_child();
@@ -150,14 +125,12 @@ void process_fork_child(void)
 	if (fork->is_interrupting) {
 		section_defer(&late);
 	} else {
-		pages_after_fork();
 		section_reset();
 		if (section_enter()) {
 			process_become_child();
 			section_leave();
 		}
 	}
-	process_unblock_signals(fork);
 }
 
 void process_vfork_enter(void)

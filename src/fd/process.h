@@ -14,9 +14,10 @@
  *
  * fork() itself tells us through pthread_atfork(), so that also libc's own forks
  * are seen (daemon, forkpty, and whatever the next libc brings).  No lock of
- * ours but the pages' is held across a fork: other handlers run between ours
- * and the fork, and may wait for a thread that waits for us.  The child mends
- * the rest.
+ * ours is held across a fork: other handlers run between ours and the fork, and
+ * may wait for a thread that waits for us.  Nor are signals blocked: what the
+ * forking thread blocks would interrupt the waits of the others.  The child mends
+ * what it finds.
  *
  * A vfork child runs in our memory and in its parent's thread: while it does,
  * every call goes straight to libc.

@@ -226,7 +226,7 @@ static void *alloc_until_told(void *arg)
 	return arg;
 }
 
-/* Without pages_before_fork() some child would find the lock held by nobody. */
+/* Without pages_fork_child() some child would find the lock held by nobody. */
 Test(pages, child_of_a_busy_process_can_allocate)
 {
 	pthread_t thread;
@@ -234,13 +234,11 @@ Test(pages, child_of_a_busy_process_can_allocate)
 
 	cr_assert_eq(pthread_create(&thread, NULL, alloc_until_told, NULL), 0);
 	for (int i = 0; i < 200; i++) {
-		pid_t pid;
+		pid_t pid = fork();
 
-		pages_before_fork();
-		pid = fork();
-		pages_after_fork();
 		if (pid == 0) {
 			alarm(20);
+			pages_fork_child();
 			_exit(pages_alloc(PAGES_UNIT) && pages_alloc(2 * ARENA) ? 0 : 1);
 		}
 		cr_assert_gt(pid, 0);
