@@ -19,6 +19,15 @@
 
 #define noinline __attribute__((noinline, noclone))
 
+#ifdef __SANITIZE_ADDRESS__
+/* A cancelled thread's stack stays poisoned, and its signal stack is put away there. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "use_sigaltstack=0";
+}
+#endif
+
 /* No waiter looks into its eventpoll: any address will do. */
 static char some_place;
 #define SOME_EP ((struct eventpoll *)(void *)&some_place)
