@@ -17,8 +17,9 @@
  *
  * The epoch of a number is the fork count when its last description was
  * closed: what the number names now is younger than that, and is shared with
- * another process only if there was a fork since.  A number whose chunk was not
- * needed yet has epoch 0, which is never younger than the truth.
+ * another process only if there was a fork since.  Numbers whose chunk was not
+ * needed yet, and those a child of fork inherits, get theirs when the table is
+ * first needed again: what is open then is as old as can be, the rest is young.
  */
 #ifndef INTERPOLL_FD_TABLE_H
 #define INTERPOLL_FD_TABLE_H

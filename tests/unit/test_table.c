@@ -193,6 +193,25 @@ Test(table, fork_child__counts_descriptors_anew)
 	unlock_table();
 }
 
+Test(table, fork_child__takes_only_what_is_open_for_old)
+{
+	int fd = dup(0);
+
+	name_new_file(FD_A);
+	cr_assert_geq(fd, 0);
+	process_begin();
+	process_end();
+	cr_assert(section_enter());
+	table_fork_child();
+	section_leave();
+	cr_assert_eq(table_reserve(fd), 0);
+	cr_expect_eq(table_entry(fd)->epoch, 0, "open: from before the fork");
+	cr_expect_eq(table_entry(FD_B)->epoch, 1, "not open: what comes is young");
+	cr_assert_eq(table_reserve(FAR_FD), 0);
+	cr_expect_eq(table_entry(FAR_FD)->epoch, 1);
+	close(fd);
+}
+
 /* -------- ranges around our own descriptors -------- */
 
 static struct {
