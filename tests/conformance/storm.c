@@ -13,6 +13,12 @@
 
 #include "stage.h"
 
+/*
+ * The waiters below empty a file before they wait again, and a writer may refill
+ * it to the same count before poll(2) looks: no figure of the kernel's tells.
+ */
+#define REFILLED "emptied and refilled to the same count between two looks of poll(2)"
+
 #define NR_FILES   16
 #define NR_THREADS 4
 #define NR_ROUNDS  2000
@@ -124,14 +130,22 @@ CLAIM(one_level_waiter_with_room_for_three_sees_all)
 	expect_one_waiter_reads_all(0, 3);
 }
 
-CLAIM(one_edge_waiter_sees_all_that_many_threads_write)
+CLAIM_EXCEPT("poll", REFILLED, one_edge_waiter_sees_all_that_many_threads_write)
 {
 	expect_one_waiter_reads_all(EPOLLET, NR_FILES);
 }
+DEVIATION(one_edge_waiter_sees_all_that_many_threads_write)
+{
+	expect_one_waiter_reads_all(EPOLLET | EPOLLONESHOT, NR_FILES);
+}
 
-CLAIM(one_edge_waiter_with_room_for_one_sees_all)
+CLAIM_EXCEPT("poll", REFILLED, one_edge_waiter_with_room_for_one_sees_all)
 {
 	expect_one_waiter_reads_all(EPOLLET, 1);
+}
+DEVIATION(one_edge_waiter_with_room_for_one_sees_all)
+{
+	expect_one_waiter_reads_all(EPOLLET | EPOLLONESHOT, 1);
 }
 
 CLAIM(one_oneshot_waiter_with_room_for_two_sees_all)
@@ -202,9 +216,13 @@ CLAIM(many_level_waiters_see_all)
 	expect_workers_read_all(0, 4);
 }
 
-CLAIM(many_edge_waiters_see_all)
+CLAIM_EXCEPT("poll", REFILLED, many_edge_waiters_see_all)
 {
 	expect_workers_read_all(EPOLLET, 1);
+}
+DEVIATION(many_edge_waiters_see_all)
+{
+	expect_workers_read_all(EPOLLET | EPOLLONESHOT, 1);
 }
 
 CLAIM(many_oneshot_waiters_see_all_and_never_two_the_same_file)
@@ -259,9 +277,13 @@ CLAIM(DEL_ADD_and_MOD_by_other_threads_lose_no_level)
 	expect_changes_lose_nothing(0);
 }
 
-CLAIM(DEL_ADD_and_MOD_by_other_threads_lose_no_edge)
+CLAIM_EXCEPT("poll", REFILLED, DEL_ADD_and_MOD_by_other_threads_lose_no_edge)
 {
 	expect_changes_lose_nothing(EPOLLET);
+}
+DEVIATION(DEL_ADD_and_MOD_by_other_threads_lose_no_edge)
+{
+	expect_changes_lose_nothing(0);
 }
 
 /* Opens, watches, readies and closes files for as long as the storm lasts. */
@@ -283,13 +305,13 @@ static void *opener_run(void *argument)
 	return NULL;
 }
 
-CLAIM(files_opened_and_closed_by_other_threads_disturb_nobody)
+static void expect_openers_disturb_nobody(uint32_t mode)
 {
 	pthread_t writers[NR_THREADS], openers[2];
 	struct epoll_event events[4];
 	long total = (long)NR_THREADS * NR_ROUNDS;
 
-	storm_open(EPOLLET, 4);
+	storm_open(mode, 4);
 	threads_start(openers, 2, opener_run);
 	threads_start(writers, NR_THREADS, writer_run);
 	while (storm.nr_read < total) {
@@ -310,6 +332,15 @@ CLAIM(files_opened_and_closed_by_other_threads_disturb_nobody)
 	storm_close();
 }
 
+CLAIM_EXCEPT("poll", REFILLED, files_opened_and_closed_by_other_threads_disturb_nobody)
+{
+	expect_openers_disturb_nobody(EPOLLET);
+}
+DEVIATION(files_opened_and_closed_by_other_threads_disturb_nobody)
+{
+	expect_openers_disturb_nobody(0);
+}
+
 static void *creator_run(void *argument)
 {
 	(void)argument;
@@ -324,13 +355,13 @@ static void *creator_run(void *argument)
 	return NULL;
 }
 
-CLAIM(eventpolls_made_and_closed_by_other_threads_disturb_nobody)
+static void expect_creators_disturb_nobody(uint32_t mode)
 {
 	pthread_t writers[NR_THREADS], creators[2];
 	struct epoll_event events[4];
 	long total = (long)NR_THREADS * NR_ROUNDS;
 
-	storm_open(EPOLLET, 4);
+	storm_open(mode, 4);
 	threads_start(creators, 2, creator_run);
 	threads_start(writers, NR_THREADS, writer_run);
 	while (storm.nr_read < total) {
@@ -342,4 +373,13 @@ CLAIM(eventpolls_made_and_closed_by_other_threads_disturb_nobody)
 	threads_join(creators, 2);
 	threads_join(writers, NR_THREADS);
 	storm_close();
+}
+
+CLAIM_EXCEPT("poll", REFILLED, eventpolls_made_and_closed_by_other_threads_disturb_nobody)
+{
+	expect_creators_disturb_nobody(EPOLLET);
+}
+DEVIATION(eventpolls_made_and_closed_by_other_threads_disturb_nobody)
+{
+	expect_creators_disturb_nobody(0);
 }
