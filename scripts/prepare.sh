@@ -117,6 +117,25 @@ quietly()
 	fail "$* failed; all it said is in $log"
 }
 
+# Is there a build, configured with that option, if one is named?
+is_configured()
+{
+	[ -f "$build/Makefile" ] && case $("$build/config.status" --config) in
+	*"$1"*) ;;
+	*) false ;;
+	esac
+}
+
+configure()
+{
+	say "configuring in $build"
+	cd "$build" || fail "cannot enter $build"
+	# shellcheck disable=SC2086 # no option is no word
+	quietly "$build/configure.out" "$top/configure" $1
+	cd "$OLDPWD" || fail "cannot go back to $OLDPWD"
+}
+
+# build_all OPTION TARGET...: OPTION is for ./configure, or empty.
 build_all()
 {
 	mkdir -p "$build" || fail "cannot make $build"
@@ -124,12 +143,8 @@ build_all()
 		say "making ./configure"
 		quietly "$build/bootstrap.log" "$top/bootstrap"
 	fi
-	if [ ! -f "$build/Makefile" ]; then
-		say "configuring in $build"
-		cd "$build" || fail "cannot enter $build"
-		quietly "$build/configure.out" "$top/configure"
-		cd "$OLDPWD" || fail "cannot go back to $OLDPWD"
-	fi
+	is_configured "$1" || configure "$1"
+	shift
 	say "building"
 	make -s -C "$build" --no-print-directory -j"$(nproc)" "$@" || fail "the build failed"
 }
