@@ -138,8 +138,12 @@ void ep_release(struct file *epfile)
 
 	if (!ep)
 		return;
+	if (ep_renew_inherited(ep) < 0) { /* S is the parent's, who goes on with it */
+		ep_release_mtx(ep);
+		return;
+	}
 	is_locked = ep_lock_source(ep);
-	if (!ep->is_released && ep->source.ops->has_kernel_epoll && !ep->is_inherited) {
+	if (!ep->is_released && ep->source.ops->has_kernel_epoll) {
 		ep_settle(ep);
 		slab_for_each(slot, &ep->items) {
 			struct epitem *epi = slab_at(&ep->items, slot);
@@ -172,6 +176,10 @@ void ep_polled(struct file *epfile)
 
 	if (!ep)
 		return;
+	if (ep_renew_inherited(ep) < 0) {
+		ep_release_mtx(ep);
+		return;
+	}
 	is_locked = ep_lock_source(ep);
 	ep_settle(ep);
 	if (!ep->source.ops->has_kernel_epoll) {

@@ -109,6 +109,8 @@ static void ep_inherit(struct eventpoll *ep)
 	if (!ep->is_alive)
 		return;
 	ep->is_inherited = true;
+	if (ep->is_orphan) /* its sleepers, and our descriptor of S, are the parent's */
+		ep->source.fd = -1;
 	ep->counts = session_counts_get();
 	ep_rebuild_lists(ep);
 	slab_for_each(slot, &ep->items) {

@@ -3,6 +3,7 @@
  * forked.c - every way to fork gives the child eventpolls that work, and the
  * parent's are none the worse for what the child does with its own.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <pty.h>
 #include <sched.h>
@@ -193,4 +194,23 @@ CLAIM(system_and_popen_run_their_command)
 	put(shared.p[1], 1);
 	EXPECT_EVENTS(shared.epfd, 0, {EPOLLIN, 1});
 	CLOSE(shared.epfd, shared.p[0], shared.p[1]);
+}
+
+/* Polling an inherited eventpoll is a use of it, too. */
+CLAIM(a_child_polls_what_it_inherited)
+{
+	struct pollfd pollfd;
+	pid_t pid;
+
+	shared_open();
+	CHILD(pid)
+	{
+		pollfd = (struct pollfd){.fd = shared.epfd, .events = POLLIN};
+		EXPECT_INT(poll(&pollfd, 1, 0), ==, 0);
+		put(shared.p[1], 1);
+		EXPECT_INT(poll(&pollfd, 1, 1000), ==, 1);
+		EXPECT_EVENTS(shared.epfd, 0, {EPOLLIN, 1});
+		take(shared.p[0], 1);
+	}
+	parent_expect_unharmed(pid);
 }
