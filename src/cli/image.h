@@ -26,7 +26,7 @@ struct image {
  */
 int image_read(const char *path, struct image *ret);
 
-/* "64-bit x86-64", in static memory of a few machines' names or @buf. */
+/* "64-bit x86-64": written to @buf, which is returned. */
 const char *image_describe(const struct image *image, char *buf, size_t size);
 
 /*
