@@ -196,7 +196,7 @@ CLAIM(a_signal_that_races_with_an_edge_neither_loses_nor_doubles_it)
 
 	handle(SIGUSR1, 0);
 	watch(epfd, event_fd, EPOLLIN | EPOLLET, 1);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 100; i++) {
 		waiter_start_asleep(&waiter, epfd);
 		if (i % 2)
 			EXPECT_INT(pthread_kill(waiter.thread, SIGUSR1), ==, 0);
@@ -222,7 +222,7 @@ CLAIM(a_signal_that_races_with_a_oneshot_neither_loses_nor_doubles_it)
 
 	handle(SIGUSR1, 0);
 	watch(epfd, event_fd, EPOLLIN | EPOLLONESHOT, 1);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 100; i++) {
 		waiter_start_asleep(&waiter, epfd);
 		EXPECT_INT(pthread_kill(waiter.thread, SIGUSR1), ==, 0);
 		count_up(event_fd, 1);

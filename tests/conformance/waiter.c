@@ -14,7 +14,7 @@
 
 #include "stage.h"
 
-#define NR_LOOKS 20 /* equal looks in a row until a task counts as asleep */
+#define NR_LOOKS 6 /* equal looks in a row until a task counts as asleep */
 
 /* ---- asleep? ----------------------------------------------------------- */
 
