@@ -96,9 +96,10 @@ static int wait_nowhere(struct ep_call *call)
 static int wait_sleep(struct ep_call *call)
 {
 	struct eventpoll *ep = call->ep;
-	int max = ep_room(call); /* it may be settled when we are back */
-	int n;
+	int max, n;
 
+	call->nr_taken = 0;  /* no event came of it */
+	max = ep_room(call); /* it may be settled when we are back */
 	n = wait_sleep_in_source(call, ep->slot, max);
 	if (n < 0)
 		return n;

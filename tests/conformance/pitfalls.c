@@ -24,9 +24,11 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/raw.h"
 #include "stage.h"
 
 #define NO_PATHS "cycles and depth are checked with the poll source, the number of paths is not"
@@ -250,6 +252,50 @@ CLAIM(closing_file_and_eventpoll_under_a_waiter_that_is_woken_meanwhile)
 		EXPECT_INT(waiter_join(&waiter), >=, 1);
 		CLOSE(bell);
 	}
+}
+
+/* ---- arrays of one ------------------------------------------------------ */
+
+CLAIM(wakeups_that_nobody_asked_for_use_up_no_room)
+{
+	int epfd = epoll_open();
+	struct epoll_event event;
+	int s[2], p[2];
+
+	unix_open(s);
+	pipe_open(p);
+	watch(epfd, s[0], EPOLLIN | EPOLLOUT, 1);
+	MUST(ctl_mod(epfd, s[0], EPOLLIN, 1)); /* what was armed once may stay armed */
+	watch(epfd, p[0], EPOLLIN, 2);
+	put(p[1], 1);
+	EXPECT_EVENTS(epfd, 0, {EPOLLIN, 2});
+	drain(p[0]);
+	fill(s[0]);
+	drain(s[1]);
+	EXPECT_INT(epoll_wait(epfd, &event, 1, 10), ==, 0);
+	CLOSE(epfd, s[0], s[1], p[0], p[1]);
+}
+
+static void watch_behind_the_back(int epfd, int fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event event = {.events = events, .data.u64 = data};
+
+	EXPECT_INT(raw_call(SYS_epoll_ctl, epfd, EPOLL_CTL_ADD, fd, (long)&event, 0, 0), ==, 0);
+}
+
+CLAIM_EXCEPT("poll", "a system call that passes libc by finds no epoll there",
+	     an_edge_registered_behind_the_back_is_seen_first_time_and_later)
+{
+	int epfd = epoll_open();
+	int first_fd = eventfd_open(1), second_fd = eventfd_open(0);
+
+	watch_behind_the_back(epfd, first_fd, EPOLLIN | EPOLLET, 1);
+	EXPECT_EVENTS(epfd, 0, {EPOLLIN, 1});
+	watch_behind_the_back(epfd, second_fd, EPOLLIN | EPOLLET, 2);
+	count_up(second_fd, 1);
+	EXPECT_EVENTS(epfd, 0, {EPOLLIN, 2});
+	EXPECT_QUIET(epfd);
+	CLOSE(epfd, first_fd, second_fd);
 }
 
 /* ---- the clock --------------------------------------------------------- */
