@@ -166,14 +166,26 @@ void pages_free(void *memory, size_t size)
 	lock_release(&pages.lock);
 }
 
+/* Somebody was cut off in the middle: what is free may be half linked. */
+static void pages_forget_free(struct lock *lock)
+{
+	(void)lock;
+	pages.tail = NULL;
+	pages.tail_size = 0;
+	memset(pages.free, 0, sizeof(pages.free));
+}
+
 void pages_fork_child(void)
 {
 	if (!lock_is_locked(&pages.lock))
 		return;
-	pages.tail = NULL;
-	pages.tail_size = 0;
-	memset(pages.free, 0, sizeof(pages.free));
+	pages_forget_free(&pages.lock);
 	lock_reset(&pages.lock);
+}
+
+void pages_recover(void)
+{
+	lock_recover(&pages.lock, pages_forget_free);
 }
 
 size_t pages_mapped(void)

@@ -45,6 +45,12 @@ void pages_free(void *pages, size_t size);
  */
 void pages_fork_child(void);
 
+/*
+ * The calling thread may have left pages_alloc() or pages_free() by siglongjmp()
+ * out of a handler: give the lock back if it holds it; what was free is left behind.
+ */
+void pages_recover(void);
+
 /* How many bytes the arenas have taken from the kernel so far; for tests. */
 size_t pages_mapped(void);
 

@@ -145,6 +145,7 @@ void ep_remove(struct epitem *epi)
 	list_del_init(&epi->fllink);
 	section_release(&file->wq_lock);
 	epi->file = NULL;
+	epi->armed = 0;
 	ep->nr_nested -= epi->is_nested;
 	ep_item_free(epi);
 	file_put(file);
@@ -172,11 +173,15 @@ void ep_set_keeper(struct epitem *epi, enum keeper keeper)
 int ep_arm(struct epitem *epi, uint32_t events)
 {
 	struct eventpoll *ep = epi->ep;
-	int ret = ep->source.ops->arm(&ep->source, epi->fd, events, ep_tag(epi));
+	int ret;
 
-	if (ret < 0)
+	epi->armed = events; /* first: whoever is cut off here can tell that it may be */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	ret = ep->source.ops->arm(&ep->source, epi->fd, events, ep_tag(epi));
+	if (ret < 0) {
+		epi->armed = 0;
 		return ret;
-	epi->armed = events;
+	}
 	probe(ep->counts, PROBE_ARMED);
 	return 0;
 }

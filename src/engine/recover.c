@@ -60,6 +60,40 @@ static void ep_rebuild_item(struct epitem *epi)
 	ep->nr_kernel += ep_is_kept_by_kernel(epi);
 }
 
+static bool ep_watches(struct eventpoll *ep, int fd)
+{
+	uint32_t slot;
+
+	slab_for_each(slot, &ep->items) {
+		const struct epitem *epi = slab_at(&ep->items, slot);
+
+		if (epi->state != ITEM_NEW && epi->state != ITEM_ZOMBIE && epi->fd == fd)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Half made: it may be armed, and has a file from when it may be on that file's
+ * queue.  Half gone: it has its file until it is off the queue.
+ */
+static void ep_rebuild_gone(struct eventpoll *ep, struct epitem *epi, uint32_t slot)
+{
+	struct file *file = epi->file;
+
+	if (file) {
+		section_acquire(&file->wq_lock, file_repair);
+		list_del_init(&epi->fllink);
+		section_release(&file->wq_lock);
+		epi->file = NULL;
+		file_put(file);
+	}
+	if (epi->armed && !ep->is_inherited && !ep_watches(ep, epi->fd))
+		ep->source.ops->disarm(&ep->source, epi->fd); /* the ADD was not to be */
+	epi->armed = 0;
+	slab_free(&ep->items, slot);
+}
+
 /* Tree and lists of items, from the slab.  Waiters are left alone. */
 static void ep_rebuild_lists(struct eventpoll *ep)
 {
@@ -80,8 +114,12 @@ static void ep_rebuild_lists(struct eventpoll *ep)
 
 		if (epi->state != ITEM_NEW)
 			ep_rebuild_item(epi);
-		else
-			slab_free(&ep->items, slot); /* half made, or half gone */
+	}
+	slab_for_each(slot, &ep->items) {
+		struct epitem *epi = slab_at(&ep->items, slot);
+
+		if (epi->state == ITEM_NEW)
+			ep_rebuild_gone(ep, epi, slot);
 	}
 	probe(ep->counts, PROBE_REBUILT);
 }
@@ -112,6 +150,8 @@ static void ep_inherit(struct eventpoll *ep)
 	if (ep->is_orphan) /* its sleepers, and our descriptor of S, are the parent's */
 		ep->source.fd = -1;
 	ep->counts = session_counts_get();
+	slab_for_each(slot, &ep->items)
+		list_init(&((struct epitem *)slab_at(&ep->items, slot))->fllink);
 	ep_rebuild_lists(ep);
 	slab_for_each(slot, &ep->items) {
 		struct epitem *epi = slab_at(&ep->items, slot);

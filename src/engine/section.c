@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/ensure.h"
+#include "base/pages.h"
 #include "real/sys.h"
 
 __thread struct section section_self __attribute__((tls_model("initial-exec")));
@@ -16,6 +17,7 @@ static void section_recover(void)
 {
 	struct section *section = &section_self;
 
+	pages_recover(); /* the room below cannot note its lock here */
 	while (section->nr_locks) {
 		struct section_lock held = section->locks[section->nr_locks - 1];
 
