@@ -324,6 +324,7 @@ bool ep_collect_for_loop(struct eventpoll *ep);
 int ep_send_events(struct ep_call *call);
 void ep_put_event(struct ep_call *call, uint32_t events, uint64_t data);
 int ep_room(struct ep_call *call);
+bool ep_has_place(struct ep_call *call);
 void ep_spend(struct epitem *epi);
 void ep_requeue(struct ep_call *call);
 

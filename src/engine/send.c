@@ -91,6 +91,16 @@ void ep_put_event(struct ep_call *call, uint32_t events, uint64_t data)
 	probe(call->ep->counts, PROBE_DELIVERED);
 }
 
+/* Can one event more be written into the caller's buffer? */
+bool ep_has_place(struct ep_call *call)
+{
+	const struct ep_wait_args *args = call->args;
+
+	return call->n < args->maxevents &&
+	       uaccess_is_writable(&call->waiter->buffer, &args->events[call->n],
+				   sizeof(struct epoll_event));
+}
+
 /* One shot fired: quiet until it is modified. */
 void ep_spend(struct epitem *epi)
 {

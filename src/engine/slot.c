@@ -87,7 +87,7 @@ bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epol
 	epi = ep_find_tag(ep, entry->data.u64, &is_foreign);
 	if (is_foreign) {
 		ep->has_foreign = true;
-		if (!call || ep_room(call) == 0)
+		if (!call || !ep_has_place(call))
 			return false;
 		probe(ep->counts, PROBE_FOREIGN);
 		ep_put_event(call, entry->events, entry->data.u64);

@@ -124,7 +124,8 @@ int wait_inline(struct ep_call *call)
 	}
 	if (ep->has_foreign) {
 		ep_take_slot(ep, call, EP_SLOT_MAX);
-		ep_settle(ep);
+		if (call->n < call->args->maxevents) /* else the slot may hold more */
+			ep_settle(ep);
 		return call->n ? call->n : -EAGAIN;
 	}
 	ep_confirm(ep);
