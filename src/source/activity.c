@@ -72,31 +72,47 @@ static long fdinfo_read(int fd, char *text, size_t size)
 	return len;
 }
 
+/* The hexadecimal number in the line of @text that begins with @key.  Is there one? */
+static bool fdinfo_number(const char *text, const char *key, uint64_t *ret_number)
+{
+	const char *p = strstr(text, key);
+	uint64_t number = 0;
+
+	if (!p)
+		return false;
+	for (p += strlen(key); *p == ' ' || *p == '\t'; p++)
+		;
+	for (; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++)
+		number = number << 4 | (unsigned int)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+	*ret_number = number;
+	return true;
+}
+
 /* How far the eventfd @fd has counted.  Returns whether it is one. */
 static bool count_read(int fd, uint64_t *ret_count)
 {
-	static const char key[] = "\neventfd-count:";
 	char text[512];
-	const char *p;
-	uint64_t count = 0;
 
-	if (fdinfo_read(fd, text, sizeof(text)) <= 0)
-		return false;
-	p = strstr(text, key);
-	if (!p)
-		return false;
-	for (p += sizeof(key) - 1; *p == ' ' || *p == '\t'; p++)
-		;
-	for (; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++)
-		count = count << 4 | (unsigned int)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
-	*ret_count = count;
-	return true;
+	return fdinfo_read(fd, text, sizeof(text)) > 0 &&
+	       fdinfo_number(text, "\neventfd-count:", ret_count);
+}
+
+/* A kernel before 6.5 does not tell semaphores from others: they could all be some. */
+static enum activity_kind classify_eventfd(int fd)
+{
+	uint64_t count, is_semaphore = 1;
+	char text[512];
+
+	if (fdinfo_read(fd, text, sizeof(text)) <= 0 ||
+	    !fdinfo_number(text, "\neventfd-count:", &count))
+		return ACTIVITY_NONE;
+	fdinfo_number(text, "\neventfd-semaphore:", &is_semaphore);
+	return is_semaphore ? ACTIVITY_SEMAPHORE : ACTIVITY_EVENTFD;
 }
 
 enum activity_kind activity_classify(int fd)
 {
 	struct stat st;
-	uint64_t count;
 	int queued;
 
 	if (sys_fstat(fd, &st) < 0)
@@ -106,9 +122,7 @@ enum activity_kind activity_classify(int fd)
 	if (sys_ioctl(fd, FIONREAD, &queued) == 0)
 		return ACTIVITY_QUEUE;
 	/* an anonymous inode has no type at all */
-	if (!(st.st_mode & S_IFMT) && count_read(fd, &count))
-		return ACTIVITY_EVENTFD;
-	return ACTIVITY_NONE;
+	return st.st_mode & S_IFMT ? ACTIVITY_NONE : classify_eventfd(fd);
 }
 
 static uint64_t queued_bytes(int fd, unsigned long request)
@@ -198,14 +212,17 @@ static uint32_t look_queue(struct activity *last, int fd)
 	return again;
 }
 
+/* A count that has shrunk was read; if a read takes all, what is there now came later. */
 static uint32_t look_eventfd(struct activity *last, int fd)
 {
 	uint64_t count = last->in;
 	uint32_t again = 0;
 
 	count_read(fd, &count);
-	if (count != last->in)
-		again = count > last->in ? ACTIVITY_IN : ACTIVITY_OUT;
+	if (count < last->in)
+		again |= ACTIVITY_OUT;
+	if (count > last->in || (count < last->in && count && last->kind == ACTIVITY_EVENTFD))
+		again |= ACTIVITY_IN;
 	last->in = count;
 	return again;
 }
@@ -220,6 +237,7 @@ uint32_t activity_look(struct activity *activity, int fd, uint32_t mask)
 	case ACTIVITY_QUEUE:
 		return look_queue(activity, fd) & mask;
 	case ACTIVITY_EVENTFD:
+	case ACTIVITY_SEMAPHORE:
 		return look_eventfd(activity, fd) & mask;
 	case ACTIVITY_NONE:
 		break;
@@ -233,6 +251,7 @@ uint32_t activity_told_bits(const struct activity *activity)
 	case ACTIVITY_TCP:
 	case ACTIVITY_SOCKET:
 	case ACTIVITY_EVENTFD:
+	case ACTIVITY_SEMAPHORE:
 		return ACTIVITY_IN | ACTIVITY_OUT;
 	case ACTIVITY_QUEUE:
 		return ACTIVITY_IN;

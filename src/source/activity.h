@@ -13,12 +13,13 @@
  *	TCP listener			backlog has grown	-
  *	other sockets			queued bytes have grown	unsent bytes have shrunk
  *	pipes, ttys, inotify, ...	queued bytes have grown	-
- *	eventfd				the count has grown	the count has shrunk
+ *	eventfd				the count is another	the count has shrunk
+ *	semaphore eventfd		the count has grown	the count has shrunk
  *	everything else			-			-
  *
  * What this misses, and no figure of the kernel's shows: all that was there was
- * consumed, and no more than that has come since (but for TCP connections, whose
- * count never falls).  Datagrams of AF_UNIX sockets count by the first only.
+ * consumed, and no more than that has come since (TCP connections: nothing, their
+ * count never falls; eventfds: exactly as much).  Datagrams of AF_UNIX sockets count by the first only.
  *
  * No allocation, no locks; raw system calls only, errno untouched.
  */
@@ -37,8 +38,9 @@ enum activity_kind {
 	ACTIVITY_NONE, /* nothing to be told */
 	ACTIVITY_TCP,
 	ACTIVITY_SOCKET,
-	ACTIVITY_QUEUE,	  /* FIONREAD says how much is to be read */
-	ACTIVITY_EVENTFD, /* fdinfo has the count */
+	ACTIVITY_QUEUE,	    /* FIONREAD says how much is to be read */
+	ACTIVITY_EVENTFD,   /* fdinfo has the count; a read takes all of it */
+	ACTIVITY_SEMAPHORE, /* ... a read takes one */
 };
 
 /* The figures of one file at the last look. */

@@ -23,7 +23,9 @@
  *	  the time.
  *
  * Limits, beside what activity.h cannot tell
- *	- A fall and rise of a bit between two collections is seen only as activity.
+ *	- A fall and rise of a bit between two collections is seen only as activity:
+ *	  who empties a pipe or an eventfd that another thread refills with exactly as
+ *	  much before the next collection is told nothing, until still more comes.
  *	- An output edge, and any edge under a level that is high while everybody
  *	  sleeps, may come up to 64 ms late.
  *	- While an edge-triggered file stays high, waiting costs wakeups.

@@ -175,6 +175,37 @@ Test(source_poll_latch, eventfd__read_is_an_edge_for_the_writer_when_due)
 	close(fd);
 }
 
+/* A read takes all there is: what is less than before must have come after it. */
+Test(source_poll_latch, eventfd__less_after_an_unseen_fall_is_an_edge)
+{
+	eventfd_t count;
+	int fd = eventfd(5, EFD_NONBLOCK);
+
+	arm(fd, EPOLLIN | LATCH, 1);
+	EXPECT_EDGE(EPOLLIN, 1);
+	for (eventfd_t less = 4; less > 0; less--) {
+		cr_assert_eq(eventfd_read(fd, &count), 0);
+		cr_assert_eq(eventfd_write(fd, less), 0);
+		EXPECT_EDGE(EPOLLIN, 1);
+		EXPECT_NO_EDGE();
+	}
+	close(fd);
+}
+
+Test(source_poll_latch, semaphore_eventfd__taking_one_of_many_is_no_edge_for_readers)
+{
+	eventfd_t count;
+	int fd = eventfd(3, EFD_NONBLOCK | EFD_SEMAPHORE);
+
+	arm(fd, EPOLLIN | LATCH, 1);
+	EXPECT_EDGE(EPOLLIN, 1);
+	cr_assert_eq(eventfd_read(fd, &count), 0);
+	EXPECT_NO_EDGE();
+	cr_assert_eq(eventfd_write(fd, 1), 0);
+	EXPECT_EDGE(EPOLLIN, 1);
+	close(fd);
+}
+
 /* -------- told as far as it goes -------- */
 
 static void more_is_an_edge_less_is_none(int in, int out)
@@ -227,6 +258,20 @@ Test(source_poll_latch, pipe__as_much_again_after_an_unseen_fall_is_missed)
 	put(p[1], 5);
 	EXPECT_NO_EDGE();
 	close_both(p);
+}
+
+/* The same for the count of an eventfd; the storms of the claims meet it. */
+Test(source_poll_latch, eventfd__as_much_again_after_an_unseen_fall_is_missed)
+{
+	eventfd_t count;
+	int fd = eventfd(1, EFD_NONBLOCK);
+
+	arm(fd, EPOLLIN | LATCH, 1);
+	EXPECT_EDGE(EPOLLIN, 1);
+	cr_assert_eq(eventfd_read(fd, &count), 0);
+	cr_assert_eq(eventfd_write(fd, 1), 0);
+	EXPECT_NO_EDGE();
+	close(fd);
 }
 
 Test(source_poll_latch, unix__room_made_by_the_reader_is_an_edge_when_due)
