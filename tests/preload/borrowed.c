@@ -85,6 +85,9 @@ CLAIM(a_vfork_child_of_a_vfork_child_leaves_both_alone)
 		inner = vfork();
 		if (inner == 0)
 			_exit(3);
+		/* it gives our memory back before its descriptors */
+		if (waitpid(inner, NULL, 0) != inner)
+			_exit(15);
 		ruin();
 		_exit(14);
 	}
