@@ -201,6 +201,8 @@ int ep_rearm(struct epitem *epi, uint32_t events)
 	ep_unlock(ep);
 	ret = ep->source.ops->rearm(&ep->source, epi->fd, events, ep_tag(epi));
 	if (ret < 0) {
+		if (ret == -ENOENT) /* nothing is registered: the old tag is history */
+			return ret;
 		ep_lock(ep);
 		epi->generation = generation;
 		ep_unlock(ep);

@@ -220,7 +220,7 @@ static int ep_open_anew(struct eventpoll *ep)
 {
 	int old_fd = ep->source.fd;
 	int flags = sys_fcntl(old_fd, F_GETFD, 0);
-	int fd, ret;
+	int fd, ret = 0;
 
 	if (flags < 0)
 		return flags;
@@ -228,10 +228,16 @@ static int ep_open_anew(struct eventpoll *ep)
 	if (ep->source.ops->fini)
 		ep->source.ops->fini(&ep->source);
 	fd = ep_config.source->open(&ep->source, flags);
+	if (fd == -EMFILE) { /* the old number is the last that can be had */
+		sys_close(old_fd);
+		fd = ep_config.source->open(&ep->source, flags);
+	}
 	if (fd < 0)
 		return fd;
-	ret = sys_dup3(fd, old_fd, flags ? O_CLOEXEC : 0);
-	sys_close(fd);
+	if (fd != old_fd) {
+		ret = sys_dup3(fd, old_fd, flags ? O_CLOEXEC : 0);
+		sys_close(fd);
+	}
 	ep->source.fd = old_fd;
 	ep->source.client = &ep->client;
 	ep->is_shown_ready = false;

@@ -31,9 +31,20 @@ static short ep_poll_mask(const struct epitem *epi)
 }
 
 /*
- * poll(2) itself failed: memory is out, or the limit on descriptors was lowered
- * below the size of the batch.  Let the source say again what is ready.
+ * poll(2) takes no more files than the limit on descriptors, which may have been
+ * lowered: ask about half of them, and then about the others.
  */
+static int ep_poll_now(struct pollfd *set, unsigned int nr)
+{
+	int ret = sys_poll_now(set, nr);
+
+	if (ret != -EINVAL || nr == 1)
+		return ret;
+	ret = ep_poll_now(set, nr / 2);
+	return ret < 0 ? ret : ep_poll_now(set + nr / 2, nr - nr / 2);
+}
+
+/* poll(2) itself failed, for memory is out: let the source say again what is ready. */
 static void ep_recheck_failed(struct epitem *epi)
 {
 	epi->revents = 0;
@@ -63,7 +74,7 @@ static void ep_recheck(struct eventpoll *ep, struct list_head *txlist, unsigned 
 		recheck.nr++;
 	}
 	if (recheck.nr)
-		ret = sys_poll_now(recheck.set, recheck.nr);
+		ret = ep_poll_now(recheck.set, recheck.nr);
 	if (ret < 0 || (tells_source && recheck.nr))
 		is_locked = ep_lock_source(ep);
 	for (unsigned int i = 0; i < recheck.nr; i++) {
