@@ -120,21 +120,42 @@ Test(engine_send, no_more_is_asked_than_can_be_told)
 	EXPECT_COUNT(&e0, RECHECK_READY, 2);
 }
 
-/* poll(2) says EINVAL above the limit on descriptors; the source can say it as well. */
-Test(engine_send, where_poll_fails_the_source_is_asked_again)
+/* f0 to f3, ready, all to be asked about. */
+static void queue_four(void)
 {
-	struct rlimit limit = {.rlim_cur = 3, .rlim_max = 1024};
-
 	for (int i = 0; i < 4; i++) {
 		many[i] = file_open(1);
 		add(&e0, many[i], EPOLLIN);
 		mod(&e0, many[i], EPOLLIN);
 		EXPECT_CALL(&e0, FAKE_ARM, many[i], edge(EPOLLIN));
 	}
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = 3;
+}
+
+/* poll(2) says EINVAL if it is asked about more files than may be open. */
+static void look_with_limit(rlim_t max)
+{
+	struct rlimit all, limit;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
+	limit = (struct rlimit){.rlim_cur = max, .rlim_max = all.rlim_max};
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	EXPECT_NO_EVENTS(&e0);
+	stage_wait(&e0, 8, 0);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
+}
+
+Test(engine_send, where_poll_takes_fewer_files_it_is_asked_about_some_and_then_others)
+{
+	queue_four();
+	look_with_limit(3);
+	EXPECT_GOT({many[0], EPOLLIN}, {many[1], EPOLLIN}, {many[2], EPOLLIN}, {many[3], EPOLLIN});
+	EXPECT_NO_CALLS(&e0);
+}
+
+Test(engine_send, where_poll_fails_the_source_is_asked_again)
+{
+	queue_four();
+	look_with_limit(0);
+	cr_assert_eq(nr_stage_got, 0);
 	for (int i = 0; i < 4; i++) {
 		EXPECT_CALL(&e0, FAKE_REARM, many[i], edge(EPOLLIN));
 		fake_wake(e0.fake, many[i], EPOLLIN);
