@@ -43,6 +43,11 @@ void claim_read_mode(void)
 		fprintf(stderr, "%s was not preloaded\n", preload);
 		exit(2);
 	}
+	value = getenv("INTERPOLL_PASSTHROUGH");
+	if (value && strcmp(value, "1") == 0) {
+		preloaded = false;
+		return;
+	}
 	value = getenv("INTERPOLL_SOURCE");
 	source = value ? value : "epoll";
 	value = getenv("INTERPOLL_DRIVER");
@@ -77,6 +82,8 @@ static bool word_holds(const char *word)
 		return is_native();
 	if (strcmp(word, "preloaded") == 0)
 		return !is_native();
+	if (strcmp(word, "ours") == 0)
+		return !is_native() && !is_strict();
 	if (strcmp(word, "strict") == 0)
 		return is_strict();
 	return source_is(word) || driver_is(word);

@@ -28,11 +28,12 @@
 /*
  * Modes.  The words by which claims name the modes they do not hold in:
  *
- *	native		no library of ours is preloaded
- *	preloaded	it is
+ *	native		no library of ours is preloaded, or it passes everything through
+ *	preloaded	it is, and answers
  *	epoll, poll	... with this source
  *	inline, thread	... with this driver
  *	strict		... and every eventpoll kept by the kernel
+ *	ours		... and not strict
  *
  * They are read from LD_PRELOAD and the INTERPOLL_* variables, once, at start.
  */
