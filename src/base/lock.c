@@ -117,6 +117,17 @@ void lock_recover(struct lock *lock, void (*repair)(struct lock *lock))
 	lock_release(lock);
 }
 
+void lock_break(struct lock *lock, void (*repair)(struct lock *lock))
+{
+	uint32_t holder = __atomic_load_n(&lock->word, __ATOMIC_RELAXED) & ~LOCK_WAITERS;
+
+	if (!holder || holder == lock_self)
+		return;
+	if (repair)
+		repair(lock);
+	__atomic_store_n(&lock->word, 0, __ATOMIC_RELEASE);
+}
+
 #ifdef INTERPOLL_DEBUG
 
 /*

@@ -184,6 +184,14 @@ static inline bool lock_is_locked(const struct lock *lock)
 void lock_recover(struct lock *lock, void (*repair)(struct lock *lock));
 
 /*
+ * lock_break - free @lock if another thread holds it.
+ * In the child of a fork made by a signal handler: the other threads are gone, but
+ * what the handler interrupted goes on and may still hold @lock, or want it.
+ * @repair as in lock_recover().
+ */
+void lock_break(struct lock *lock, void (*repair)(struct lock *lock));
+
+/*
  * lock_reset - make @lock free, whoever held it.
  * For a holder that will never release it: in the child of fork(), where the
  * other threads are gone.

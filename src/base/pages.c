@@ -183,6 +183,11 @@ void pages_fork_child(void)
 	lock_reset(&pages.lock);
 }
 
+void pages_fork_interrupted(void)
+{
+	lock_break(&pages.lock, pages_forget_free);
+}
+
 void pages_recover(void)
 {
 	lock_recover(&pages.lock, pages_forget_free);

@@ -45,6 +45,9 @@ void pages_free(void *pages, size_t size);
  */
 void pages_fork_child(void);
 
+/* The same, where a handler forked and what it interrupted goes on: see lock_break(). */
+void pages_fork_interrupted(void);
+
 /*
  * The calling thread may have left pages_alloc() or pages_free() by siglongjmp()
  * out of a handler: give the lock back if it holds it; what was free is left behind.

@@ -345,6 +345,38 @@ static void ep_forget_item(const struct deferred *deferred)
 	section_leave();
 }
 
+/*
+ * Has the application deleted (@file, @fd), although S has it still?  Without the
+ * lock: the tree may be in the middle of a change, the slab is whole.
+ */
+static bool ep_is_parked_unlocked(struct eventpoll *ep, const struct file *file, int fd)
+{
+	uint32_t slot;
+
+	slab_for_each(slot, &ep->items) {
+		const struct epitem *epi = slab_at(&ep->items, slot);
+
+		if (epi->state == ITEM_PARKED && epi->file == file && epi->fd == fd)
+			return true;
+	}
+	return false;
+}
+
+/* What S says of a call of a handler's, and what it would say without the park. */
+static int ep_ask_kernel_unlocked(struct eventpoll *ep, int op, int fd, const struct file *file,
+				  const struct epoll_event *event)
+{
+	bool is_parked = file && ep_is_parked_unlocked(ep, file, fd);
+
+	if (is_parked && (op == EPOLL_CTL_MOD || op == EPOLL_CTL_DEL))
+		return -ENOENT;
+	if (is_parked && op == EPOLL_CTL_ADD && !(event->events & EPOLLEXCLUSIVE))
+		op = EPOLL_CTL_MOD;
+	else if (is_parked && op == EPOLL_CTL_ADD)
+		sys_epoll_ctl(ep->source.fd, EPOLL_CTL_DEL, fd, NULL);
+	return sys_epoll_ctl(ep->source.fd, op, fd, event);
+}
+
 int ep_ctl_interrupted(struct file *epfile, int op, int fd, struct file *file,
 		       struct epoll_event *event)
 {
@@ -367,7 +399,7 @@ int ep_ctl_interrupted(struct file *epfile, int op, int fd, struct file *file,
 			return -ENOMEM;
 		return section_defer(&deferred);
 	}
-	ret = sys_epoll_ctl(ep->source.fd, op, fd, &deferred.event);
+	ret = ep_ask_kernel_unlocked(ep, op, fd, file, &deferred.event);
 	if (ret == 0 && file)
 		section_defer(&deferred);
 	return ret;

@@ -29,8 +29,11 @@ void ep_distrust_all(void)
 	__atomic_store_n(&ep_is_distrusted, true, __ATOMIC_RELEASE);
 }
 
+/* A sleeper whose handler forked comes here in the child, too. */
 void ep_acquire_mtx(struct eventpoll *ep)
 {
+	if (__builtin_expect(ep_needs_fix_up, 0))
+		ep_fix_up();
 	section_acquire(&ep->mtx, ep_repair);
 }
 
@@ -43,8 +46,6 @@ struct eventpoll *ep_acquire(struct file *epfile)
 {
 	struct eventpoll *ep;
 
-	if (__builtin_expect(ep_needs_fix_up, 0))
-		ep_fix_up();
 	ep = __atomic_load_n(&epfile->ep, __ATOMIC_ACQUIRE);
 	if (!ep)
 		return NULL;
@@ -91,6 +92,11 @@ static uint16_t ep_make_salt(void)
 			salt = ++fallback;
 	while (salt == 0 || salt == UINT16_MAX);
 	return salt;
+}
+
+void ep_break_slab_lock(void)
+{
+	lock_break(&ep_slab_lock, NULL);
 }
 
 void ep_reset_slab_lock(void)

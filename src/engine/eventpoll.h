@@ -93,7 +93,9 @@ void ep_polled(struct file *epfile);
 
 /*
  * @epfile is about to be used by another program: give every registration the
- * application's own flags and data.  From then on ep_is_released().
+ * application's own flags and data.  From then on ep_is_released(): control calls
+ * are the kernel's to answer, and of events only those of zombies, which could not
+ * be given back, are ours.
  */
 void ep_release(struct file *epfile);
 bool ep_is_released(const struct file *epfile);
@@ -107,6 +109,9 @@ void ep_distrust_all(void);
  * a kernel epoll of their own on the same number.
  */
 void ep_fork_child(void);
+
+/* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */
+void ep_fork_interrupted(void);
 
 /* Visit the file of every eventpoll there is; @visit must not make or free any. */
 void ep_for_each(void (*visit)(struct file *epfile, void *data), void *data);

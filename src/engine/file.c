@@ -145,6 +145,16 @@ void file_repair(struct lock *wq_lock)
 	} while (node != &file->wq);
 }
 
+void file_fork_interrupted(void)
+{
+	lock_break(&file_slab_lock, NULL);
+	for (uint32_t slot = 0; file_slab_is_ready && slot < slab_limit(&file_slab); slot++) {
+		struct file *file = slab_at(&file_slab, slot);
+
+		lock_break(&file->wq_lock, file_repair);
+	}
+}
+
 void file_reset_all(void)
 {
 	lock_reset(&file_slab_lock);

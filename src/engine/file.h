@@ -65,4 +65,7 @@ enum file_kind file_classify(int fd);
 /* In the child of fork: the lock that another thread held is nobody's. */
 void file_reset_all(void);
 
+/* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */
+void file_fork_interrupted(void);
+
 #endif

@@ -51,7 +51,7 @@ void ep_forget_fd(struct file *file, int fd, bool may_live_on)
 	struct eventpoll *ep;
 	struct epitem *epi;
 
-	if (ep_needs_fix_up)
+	if (ep_needs_fix_up) /* the queue of @file is empty until then */
 		ep_fix_up();
 	while ((ep = ep_first_watcher(file, fd)) != NULL) {
 		ep_acquire_mtx(ep);

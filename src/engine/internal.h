@@ -243,6 +243,7 @@ void ep_waiter_abandoned(struct waiter *waiter); /* hook of waiter.h */
 bool ep_loop_ready(struct loop_client *client);	 /* hook of loop.h, wait_thread.c */
 
 void ep_reset_slab_lock(void);
+void ep_break_slab_lock(void);
 
 /* The slab of all eventpolls, for recover.c. */
 extern struct slab ep_slab;
@@ -372,6 +373,7 @@ void nest_refresh(struct eventpoll *ep);
 void nest_lock(void);
 void nest_unlock(void);
 void nest_reset(void);
+void nest_break(void);
 
 /* -------- recover.c -------- */
 

@@ -35,6 +35,11 @@ void nest_unlock(void)
 	section_release(&nest_mutex);
 }
 
+void nest_break(void)
+{
+	lock_break(&nest_mutex, NULL);
+}
+
 void nest_reset(void)
 {
 	lock_reset(&nest_mutex);

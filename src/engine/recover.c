@@ -146,7 +146,7 @@ static void ep_inherit(struct eventpoll *ep)
 	ep_slot_init(ep);
 	if (!ep->is_alive)
 		return;
-	ep->is_inherited = true;
+	ep->is_inherited = !ep->is_released; /* else S is shared, and whole without us */
 	if (ep->is_orphan) /* its sleepers, and our descriptor of S, are the parent's */
 		ep->source.fd = -1;
 	ep->counts = session_counts_get();
@@ -181,6 +181,32 @@ void ep_fix_up(void)
 	}
 	__atomic_store_n(&ep_needs_fix_up, false, __ATOMIC_RELEASE);
 	section_release(&ep_gate);
+}
+
+/* Another thread was inside: it is not here.  S is the parent's from now on. */
+static void ep_break(struct lock *mtx)
+{
+	struct eventpoll *ep = list_entry(mtx, struct eventpoll, mtx);
+
+	ep->is_inherited = true;
+	ep_repair(mtx);
+}
+
+void ep_fork_interrupted(void)
+{
+	uint32_t slot;
+
+	lock_break(&ep_gate, NULL);
+	nest_break();
+	ep_break_slab_lock();
+	for (slot = 0; ep_slab_is_ready && slot < slab_limit(&ep_slab); slot++) {
+		struct eventpoll *ep = slab_at(&ep_slab, slot);
+
+		if (!ep)
+			break;
+		lock_break(&ep->lock, NULL); /* the loop's, in a callback */
+		lock_break(&ep->mtx, ep_break);
+	}
 }
 
 void ep_fork_child(void)

@@ -85,6 +85,8 @@ bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epol
 	bool is_foreign;
 
 	epi = ep_find_tag(ep, entry->data.u64, &is_foreign);
+	if (ep->is_released && (!epi || epi->state != ITEM_ZOMBIE))
+		is_foreign = true; /* the application's own data, as it happens to look */
 	if (is_foreign) {
 		ep->has_foreign = true;
 		if (!call || !ep_has_place(call))

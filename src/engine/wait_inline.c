@@ -81,8 +81,10 @@ static int wait_woken_settled(struct ep_call *call, int n)
 static int wait_nowhere(struct ep_call *call)
 {
 	struct epoll_event entry;
-	int n = ep_send_events(call);
+	int n;
 
+	ep_new_stamp(call->ep);
+	n = ep_send_events(call);
 	if (n != 0)
 		return n;
 	n = wait_sleep_in_source(call, call->args->events, 1);

@@ -171,6 +171,11 @@ void waiter_drain(struct waiter *waiter)
 	beacon_douse(waiter->wakefd);
 }
 
+void waiter_fork_interrupted(void)
+{
+	lock_break(&waiter_slab_lock, NULL);
+}
+
 void waiter_reset_all(void)
 {
 	lock_reset(&waiter_slab_lock);

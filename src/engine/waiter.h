@@ -75,6 +75,9 @@ void waiter_drain(struct waiter *waiter);
 /* In the child of fork: only the calling thread is left, and it waits nowhere. */
 void waiter_reset_all(void);
 
+/* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */
+void waiter_fork_interrupted(void);
+
 /*
  * Called for a waiter that left its wait without a word, or whose thread ends
  * inside one: take it off the lists it is on.  Set once, by the engine.

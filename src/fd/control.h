@@ -31,6 +31,17 @@ static inline struct file *control_find(int epfd)
 }
 
 /*
+ * The same for a wait: also in an eventpoll that is not ours alone, some events are
+ * still ours to translate.
+ */
+static inline struct file *control_find_to_wait(int epfd)
+{
+	struct file *file = table_lookup(epfd);
+
+	return file && file->ep ? file : NULL;
+}
+
+/*
  * epoll_create1(2).  In a handler that interrupted a section of its own thread
  * the eventpoll is the kernel's own.
  */

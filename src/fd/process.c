@@ -105,6 +105,21 @@ static void process_become_child(void)
 	ep_fork_child();
 }
 
+/*
+ * The same cannot be done yet where a handler forked in the middle of our own code.
+ * But that goes on when the handler returns, and must not wait for a thread that
+ * is not here.
+ */
+static void process_free_from_ghosts(void)
+{
+	pages_fork_interrupted();
+	loop_fork_interrupted();
+	file_fork_interrupted();
+	waiter_fork_interrupted();
+	ep_fork_interrupted();
+	table_fork_interrupted();
+}
+
 /* The section that the forking handler interrupted has ended, in the child. */
 static void process_become_child_late(const struct deferred *deferred)
 {
@@ -123,6 +138,7 @@ void process_fork_child(void)
 	if (process_is_borrowed() || --fork->depth)
 		return;
 	if (fork->is_interrupting) {
+		process_free_from_ghosts();
 		section_defer(&late);
 	} else {
 		section_reset();

@@ -182,6 +182,11 @@ void table_clear_internal(int fd)
 				    __ATOMIC_RELAXED);
 }
 
+void table_fork_interrupted(void)
+{
+	lock_break(&table_mutex, NULL);
+}
+
 void table_fork_child(void)
 {
 	int end = table_limit();

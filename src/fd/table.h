@@ -147,4 +147,7 @@ void table_clear_internal(int fd);
  */
 void table_fork_child(void);
 
+/* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */
+void table_fork_interrupted(void);
+
 #endif

@@ -52,7 +52,7 @@ struct file *epoll_find_for_wait(int epfd, int maxevents, const sigset_t *sigmas
 		return NULL;
 	if (sigmask && !readable(sigmask, SYS_SIGSET_SIZE))
 		return NULL;
-	return epoll_find(epfd);
+	return preload_is_active() ? control_find_to_wait(epfd) : NULL;
 }
 
 bool epoll_read_timeout(const struct timespec *timeout, uint64_t *ret_ns)

@@ -308,6 +308,12 @@ void loop_leave(struct loop_client *client)
 	client->source->client = NULL;
 }
 
+void loop_fork_interrupted(void)
+{
+	lock_break(&loop.lock, NULL);
+	__atomic_store_n(&loop.sleep, LOOP_AWAKE, __ATOMIC_RELEASE);
+}
+
 void loop_reset(void)
 {
 	lock_reset(&loop.lock);

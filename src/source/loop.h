@@ -88,6 +88,12 @@ void loop_expel(struct loop_client *client);
 bool loop_is_joined(const struct loop_client *client);
 
 /*
+ * In the child of a fork by a handler that interrupted our own code, which goes on
+ * before loop_reset(): there is no thread to wait for.
+ */
+void loop_fork_interrupted(void);
+
+/*
  * In the child of fork: there is no loop and there are no clients.  Poll sets are
  * whole only if the forking thread held the loop lock over the fork; it is free
  * afterwards in any case.
