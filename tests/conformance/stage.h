@@ -111,6 +111,8 @@ int waiter_join(struct waiter *waiter);	       /* its result */
 	do {                                                                 \
 		claim_passes(__FILE__, __LINE__);                            \
 		waiter_join(waiter);                                         \
+		errno = (waiter)->error;                                     \
+		MUST((waiter)->result);                                      \
 		EXPECT_GOT((waiter)->events, (waiter)->result, __VA_ARGS__); \
 	} while (0)
 
