@@ -296,6 +296,17 @@ Test(engine_ctl, exclusive_is_the_kernels_from_the_start_and_never_modified)
 	expect_watches(&e0, 0);
 }
 
+Test(engine_ctl, wakeup_is_the_kernels_from_the_start)
+{
+	int fd = file_open(0);
+
+	add(&e0, fd, EPOLLIN | EPOLLWAKEUP);
+	EXPECT_CALL(&e0, FAKE_ARM, fd, level(EPOLLIN | EPOLLWAKEUP));
+	mod(&e0, fd, EPOLLIN | EPOLLWAKEUP);
+	EXPECT_CALL(&e0, FAKE_REARM, fd, level(EPOLLIN | EPOLLWAKEUP));
+	EXPECT_NO_CALLS(&e0);
+}
+
 Test(engine_ctl, nothing_becomes_exclusive_by_mod)
 {
 	int fd = file_open(0);

@@ -193,6 +193,18 @@ Test(engine_settle, watch_that_came_back_is_told_as_it_is_now)
 	EXPECT_EVENTS(&e0, 8, {lost, EPOLLOUT});
 }
 
+/* It looks untouched, but what woke it in the park was for nobody. */
+Test(engine_settle, edge_that_came_back_as_it_was_is_told)
+{
+	int fd = added(EPOLLIN | EPOLLET);
+
+	del(&e0, fd);
+	add(&e0, fd, EPOLLIN | EPOLLET);
+	settle(&e0);
+	EXPECT_CALL(&e0, FAKE_REARM, fd, edge(EPOLLIN));
+	EXPECT_NO_CALLS(&e0);
+}
+
 Test(engine_settle, watch_that_the_source_lost_is_dropped)
 {
 	int fd = added(EPOLLIN), other = added(EPOLLIN);

@@ -15,7 +15,7 @@ TestSuite(engine_wait, .init = stage_inline);
 
 #define ONE_SECOND CLOCK_NS_PER_SEC
 
-static int f0, f1;
+static int f0, f1, f2;
 
 static bool has_sleeper(void)
 {
@@ -168,6 +168,8 @@ static int change_while_asleep(struct fake *fake)
 	EXPECT_CALL(&e0, FAKE_REARM, f0, edge(EPOLLIN));
 	mod(&e0, f1, EPOLLIN | EPOLLONESHOT);
 	EXPECT_CALL(&e0, FAKE_REARM, f1, edge(EPOLLIN));
+	mod(&e0, f2, EPOLLIN | EPOLLET | EPOLLONESHOT);
+	EXPECT_CALL(&e0, FAKE_REARM, f2, edge(EPOLLIN));
 	EXPECT_NO_CALLS(&e0);
 	EXPECT_COUNT(&e0, UNVERIFIED, 0);
 	fake_wake(e0.fake, f1, EPOLLIN);
@@ -178,10 +180,13 @@ Test(engine_wait, mod_is_told_to_the_source_that_somebody_sleeps_in)
 {
 	f0 = file_open(0);
 	f1 = file_open(0);
+	f2 = file_open(0);
 	add(&e0, f0, EPOLLIN);
 	add(&e0, f1, EPOLLIN | EPOLLONESHOT);
+	add(&e0, f2, EPOLLIN | EPOLLET | EPOLLONESHOT);
 	EXPECT_CALL(&e0, FAKE_ARM, f0, edge(EPOLLIN));
 	EXPECT_CALL(&e0, FAKE_ARM, f1, edge(EPOLLIN));
+	EXPECT_CALL(&e0, FAKE_ARM, f2, edge(EPOLLIN));
 	fake_then(e0.fake, change_while_asleep);
 	stage_wait(&e0, 8, CLOCK_FOREVER);
 	EXPECT_GOT({f1, EPOLLIN});
@@ -436,4 +441,20 @@ Test(engine_wait, sleeper_without_a_buffer_gets_the_kernels_efault)
 	cr_assert_eq(stage_wait_into(&e0, nowhere, 8, CLOCK_FOREVER), -EFAULT);
 	cr_assert_eq(e0.fake->buffer, nowhere);
 	cr_assert_eq(e0.fake->max, 1);
+}
+
+/* f0's edge was collected by a call that had no room for it, and is history. */
+Test(engine_wait, what_an_earlier_call_collected_is_no_reason_for_efault)
+{
+	void *nowhere = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	f0 = file_open(0);
+	f1 = file_open(0);
+	add(&e0, f1, EPOLLIN | EPOLLET);
+	add(&e0, f0, EPOLLIN | EPOLLET);
+	fake_wake(e0.fake, f1, EPOLLIN);
+	fake_wake(e0.fake, f0, EPOLLIN);
+	EXPECT_EVENTS(&e0, 1, {f1, EPOLLIN});
+	cr_assert_eq(stage_wait_into(&e0, nowhere, 8, 0), 0);
+	EXPECT_COUNT(&e0, RECHECK_DROPPED, 1);
 }
