@@ -18,8 +18,9 @@
  *	everything else			-			-
  *
  * What this misses, and no figure of the kernel's shows: all that was there was
- * consumed, and no more than that has come since (TCP connections: nothing, their
- * count never falls; eventfds: exactly as much).  Datagrams of AF_UNIX sockets count by the first only.
+ * consumed, and no more than that has come since (of an eventfd that is no semaphore:
+ * exactly as much; of a TCP connection nothing, its count never falls).  Datagrams
+ * of AF_UNIX sockets count by the first only.
  *
  * No allocation, no locks; raw system calls only, errno untouched.
  */
