@@ -316,7 +316,7 @@ out_nest:
  * The other half of ep_ctl_interrupted(): the registration is not what we think
  * any more.
  */
-static void ep_forget_item(const struct deferred *deferred)
+static void ep_finish_interrupted(const struct deferred *deferred)
 {
 	struct file *epfile = deferred->object;
 	struct file *file = deferred->file;
@@ -381,7 +381,7 @@ int ep_ctl_interrupted(struct file *epfile, int op, int fd, struct file *file,
 		       struct epoll_event *event)
 {
 	struct deferred deferred = {
-		.run = ep_forget_item, .object = epfile, .file = file, .op = op, .fd = fd};
+		.run = ep_finish_interrupted, .object = epfile, .file = file, .op = op, .fd = fd};
 	struct eventpoll *ep = epfile->ep;
 	int ret;
 

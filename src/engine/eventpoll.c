@@ -22,6 +22,7 @@ void ep_configure(const struct ep_config *config)
 {
 	ep_config = *config;
 	waiter_abandoned = ep_waiter_abandoned;
+	waiter_init();
 }
 
 void ep_distrust_all(void)

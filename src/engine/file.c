@@ -7,6 +7,7 @@
 
 #include "base/slab.h"
 #include "engine/section.h"
+#include "real/procpath.h"
 #include "real/sys.h"
 
 static struct lock file_slab_lock = LOCK_INIT(LOCK_SLAB); /* protects file_slab */
@@ -57,21 +58,6 @@ void file_put(struct file *file)
 	section_release(&file_slab_lock);
 }
 
-/* "/proc/self/fd/" and a descriptor, without stdio. */
-static const char *file_proc_path(int fd, char path[32])
-{
-	static const char prefix[] = "/proc/self/fd/";
-	char *end = path + 31;
-
-	*end = '\0';
-	do
-		*--end = (char)('0' + fd % 10);
-	while (fd /= 10);
-	end -= sizeof(prefix) - 1;
-	memcpy(end, prefix, sizeof(prefix) - 1);
-	return end;
-}
-
 /*
  * Anonymous inodes share one inode number; only their name tells them apart.
  * Those not listed (perf events, and whatever the next kernel brings) are not
@@ -89,8 +75,8 @@ static enum file_kind file_classify_anon(int fd)
 		{"[pidfd]", FILE_REPEATABLE},	 {"[eventpoll]", FILE_EVENTPOLL},
 		{"[fanotify]", FILE_REPEATABLE},
 	};
-	char path[32], name[64];
-	long len = sys_readlinkat(AT_FDCWD, file_proc_path(fd, path), name, sizeof(name) - 1);
+	char path[PROCPATH_SIZE], name[64];
+	long len = sys_readlinkat(AT_FDCWD, procpath(path, "fd", fd), name, sizeof(name) - 1);
 
 	if (len < (long)sizeof(prefix) - 1)
 		return FILE_ONCE;

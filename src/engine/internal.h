@@ -338,6 +338,7 @@ void ep_requeue(struct ep_call *call);
 int wait_inline(struct ep_call *call);
 int wait_thread(struct ep_call *call);
 int wait_settled(struct ep_call *call);
+int wait_go_on_settled(struct ep_call *call);
 
 /* What they share.  Around a sleep: on ep->waiters, without mtx and section. */
 void wait_begin_sleep(struct ep_call *call);

@@ -124,6 +124,8 @@ static void section_note(struct lock *lock, void (*repair)(struct lock *lock))
 	struct section *section = &section_self;
 
 	ensure(section->nr_locks < SECTION_LOCKS_MAX);
+	if (section->nr_locks == SECTION_LOCKS_MAX)
+		return; /* better a lock that a jump would lose than a write beyond */
 	section->locks[section->nr_locks] = (struct section_lock){lock, repair};
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	section->nr_locks++;

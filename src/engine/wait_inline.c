@@ -128,7 +128,7 @@ int wait_inline(struct ep_call *call)
 		ep_take_slot(ep, call, EP_SLOT_MAX);
 		if (call->n < call->args->maxevents) /* else the slot may hold more */
 			ep_settle(ep);
-		return call->n ? call->n : -EAGAIN;
+		return wait_go_on_settled(call);
 	}
 	ep_confirm(ep);
 	if (ep_room(call) == 0)

@@ -146,7 +146,7 @@ int wait_thread(struct ep_call *call)
 	if (ret < 0)
 		return ret;
 	if (ep->is_settled)
-		return call->n ? call->n : -EAGAIN;
+		return wait_go_on_settled(call);
 	ret = ep_send_events(call);
 	if (ret != 0)
 		return ret;

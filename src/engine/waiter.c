@@ -15,7 +15,6 @@ static struct lock waiter_slab_lock = LOCK_INIT(LOCK_SLAB); /* protects waiter_s
 static struct slab waiter_slab;
 static bool waiter_slab_is_ready;
 
-static pthread_once_t waiter_key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t waiter_key;
 
 /* The innermost waiter of this thread. */
@@ -72,7 +71,7 @@ static void waiter_thread_ends(void *unused)
 	section_leave();
 }
 
-static void waiter_make_key(void)
+void waiter_init(void)
 {
 	pthread_key_create(&waiter_key, waiter_thread_ends);
 }
@@ -88,7 +87,6 @@ static struct waiter *waiter_push(void)
 	if (waiter->outer) {
 		waiter->outer->was_interrupted = true;
 	} else {
-		pthread_once(&waiter_key_once, waiter_make_key);
 		pthread_setspecific(waiter_key, waiter);
 	}
 	waiter_mine = waiter;

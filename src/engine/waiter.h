@@ -23,7 +23,7 @@
 
 #include "base/list.h"
 #include "engine/section.h"
-#include "engine/uaccess.h"
+#include "real/uaccess.h"
 
 struct eventpoll;
 
@@ -40,6 +40,12 @@ struct waiter {
 	int wakefd; /* thread driver: beacon to sleep on; -1: not made yet */
 	uint32_t slot;
 };
+
+/*
+ * Once, before any other function here.  Early in the program's life: a thread
+ * needs no memory for a value of one of its first keys.
+ */
+void waiter_init(void);
 
 /*
  * The waiter for a wait that the calling thread begins inside its section; NULL

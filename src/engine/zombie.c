@@ -13,8 +13,7 @@
  */
 #include "engine/internal.h"
 
-#include <string.h>
-
+#include "real/procpath.h"
 #include "real/sys.h"
 
 /*
@@ -110,20 +109,12 @@ static void zombie_scan_char(struct zombie_scan *scan, char c)
 /* Returns whether the whole of it could be read. */
 static bool zombie_scan_fdinfo(struct eventpoll *ep)
 {
-	static const char prefix[] = "/proc/self/fdinfo/";
 	struct zombie_scan scan = {.ep = ep};
-	char path[40], chunk[1024], *digit = path + sizeof(path) - 1;
-	unsigned int rest = (unsigned int)ep->source.fd;
+	char path[PROCPATH_SIZE], chunk[1024];
 	long len;
 	int fd;
 
-	*digit = '\0';
-	do
-		*--digit = (char)('0' + rest % 10);
-	while (rest /= 10);
-	digit -= sizeof(prefix) - 1;
-	memcpy(digit, prefix, sizeof(prefix) - 1);
-	fd = sys_openat(AT_FDCWD, digit, O_RDONLY | O_CLOEXEC);
+	fd = sys_openat(AT_FDCWD, procpath(path, "fdinfo", ep->source.fd), O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	while ((len = sys_read(fd, chunk, sizeof(chunk))) > 0)

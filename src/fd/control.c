@@ -7,7 +7,7 @@
 #include "engine/section.h"
 #include "fd/lifetime.h"
 #include "fd/process.h"
-#include "fd/readable.h"
+#include "real/uaccess.h"
 #include "real/sys.h"
 
 /* Grows only: numbers are small, and walks over them rare. */
@@ -131,7 +131,7 @@ void control_polled(const struct pollfd *fds, nfds_t nr)
 {
 	unsigned int limit = (unsigned int)control_limit();
 
-	if (!limit || nr > INT_MAX / sizeof(*fds) || !readable(fds, nr * sizeof(*fds)))
+	if (!limit || nr > INT_MAX / sizeof(*fds) || !uaccess_is_readable(fds, nr * sizeof(*fds)))
 		return;
 	for (nfds_t i = 0; i < nr; i++)
 		if ((unsigned int)fds[i].fd < limit)
@@ -154,7 +154,7 @@ void control_selected(int nr, const fd_set *in)
 
 	if (nr > limit)
 		nr = limit;
-	if (!in || nr <= 0 || !readable(in, ((size_t)nr + 7) / 8))
+	if (!in || nr <= 0 || !uaccess_is_readable(in, ((size_t)nr + 7) / 8))
 		return;
 	for (int fd = 0; fd < nr; fd++)
 		if (control_is_in(in, fd))

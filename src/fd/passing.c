@@ -6,7 +6,7 @@
 #include "engine/section.h"
 #include "fd/control.h"
 #include "fd/lifetime.h"
-#include "fd/readable.h"
+#include "real/uaccess.h"
 #include "real/sys.h"
 
 #define PASSING_MESSAGES_MAX 1024 /* the kernel's UIO_MAXIOV */
@@ -78,8 +78,8 @@ void passing_send(const struct msghdr *msg)
 	const struct cmsghdr *header;
 	size_t left, step;
 
-	if (!readable(msg, sizeof(*msg)) || !msg->msg_control ||
-	    !readable(msg->msg_control, msg->msg_controllen))
+	if (!uaccess_is_readable(msg, sizeof(*msg)) || !msg->msg_control ||
+	    !uaccess_is_readable(msg->msg_control, msg->msg_controllen))
 		return;
 	at = msg->msg_control;
 	left = msg->msg_controllen;
@@ -101,7 +101,7 @@ void passing_send_many(const struct mmsghdr *msgs, unsigned int nr)
 {
 	/* the kernel sends no more than this at once */
 	for (unsigned int i = 0; i < nr && i < PASSING_MESSAGES_MAX; i++) {
-		if (!readable(&msgs[i], sizeof(msgs[i])))
+		if (!uaccess_is_readable(&msgs[i], sizeof(msgs[i])))
 			return;
 		passing_send(&msgs[i].msg_hdr);
 	}

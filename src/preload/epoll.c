@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "fd/control.h"
-#include "fd/readable.h"
+#include "real/uaccess.h"
 #include "preload/epoll.h"
 #include "real/sys.h"
 
@@ -50,7 +50,7 @@ struct file *epoll_find_for_wait(int epfd, int maxevents, const sigset_t *sigmas
 {
 	if (maxevents <= 0 || maxevents > EPOLL_MAXEVENTS)
 		return NULL;
-	if (sigmask && !readable(sigmask, SYS_SIGSET_SIZE))
+	if (sigmask && !uaccess_is_readable(sigmask, SYS_SIGSET_SIZE))
 		return NULL;
 	return preload_is_active() ? control_find_to_wait(epfd) : NULL;
 }
@@ -60,7 +60,7 @@ bool epoll_read_timeout(const struct timespec *timeout, uint64_t *ret_ns)
 	*ret_ns = CLOCK_FOREVER;
 	if (!timeout)
 		return true;
-	if (!readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
+	if (!uaccess_is_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
 	    timeout->tv_nsec >= (long)CLOCK_NS_PER_SEC)
 		return false;
 	*ret_ns = clock_from_timespec(timeout);

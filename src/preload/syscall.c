@@ -20,7 +20,7 @@
 #include "fd/control.h"
 #include "fd/lifetime.h"
 #include "fd/passing.h"
-#include "fd/readable.h"
+#include "real/uaccess.h"
 #include "preload/epoll.h"
 #include "preload/preload.h"
 #include "real/sys.h"
@@ -281,7 +281,7 @@ static uint64_t syscall_clone_flags(long nr, long a, long b, bool *ret_has_stack
 #endif
 	if (nr == SYS_clone3) {
 		if ((size_t)b < CLONE_ARGS_SIZE_VER0 ||
-		    !readable((const void *)a, CLONE_ARGS_SIZE_VER0))
+		    !uaccess_is_readable((const void *)a, CLONE_ARGS_SIZE_VER0))
 			return 0;
 		memcpy(&clone, (const void *)a, CLONE_ARGS_SIZE_VER0);
 	} else if (nr == SYS_clone) {

@@ -36,12 +36,12 @@ void beacon_light(int fd)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 
-	sys_epoll_ctl(fd, EPOLL_CTL_ADD, beacon_fire, &event);
+	sys_epoll_ctl(fd, EPOLL_CTL_ADD, __atomic_load_n(&beacon_fire, __ATOMIC_ACQUIRE), &event);
 }
 
 void beacon_douse(int fd)
 {
-	sys_epoll_ctl(fd, EPOLL_CTL_DEL, beacon_fire, NULL);
+	sys_epoll_ctl(fd, EPOLL_CTL_DEL, __atomic_load_n(&beacon_fire, __ATOMIC_ACQUIRE), NULL);
 }
 
 void beacon_reset(void)

@@ -43,6 +43,7 @@ static void note_abandoned(struct waiter *waiter)
 
 static void waiter_begin(void)
 {
+	waiter_init();
 	waiter_abandoned = note_abandoned;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/uaccess.h"
+#include "real/uaccess.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -43,23 +43,26 @@ bool uaccess_extend(struct uaccess *known, uintptr_t first, uintptr_t end)
 }
 
 /*
- * The kernel copies the event before it looks at anything else, so a call that
- * cannot succeed tells whether it can be read.
+ * rt_sigprocmask copies the eight bytes of the new mask before it finds that
+ * there is no such way to use them.
  */
-static bool uaccess_probe_read(const struct epoll_event *from)
+static bool uaccess_probe_read(uintptr_t address)
 {
-	return sys_epoll_ctl(-1, EPOLL_CTL_MOD, -1, from) != -EFAULT;
+	uintptr_t word = address & ~(uintptr_t)7;
+
+	if (uaccess_page(address) == uaccess_readable)
+		return true;
+	if (raw_call(SYS_rt_sigprocmask, -1, (long)word, 0, SYS_SIGSET_SIZE, 0, 0) == -EFAULT)
+		return false;
+	uaccess_readable = uaccess_page(address);
+	return true;
 }
 
-int uaccess_copy_event(struct epoll_event *to, const struct epoll_event *from)
+bool uaccess_is_readable(const void *from, size_t size)
 {
-	uintptr_t first = (uintptr_t)from, last = first + sizeof(*from) - 1;
+	uintptr_t first = (uintptr_t)from, last = first + size - 1;
 
-	if (uaccess_page(first) != uaccess_readable || uaccess_page(last) != uaccess_readable) {
-		if (!uaccess_probe_read(from))
-			return -EFAULT;
-		uaccess_readable = uaccess_page(last);
-	}
-	*to = *from;
-	return 0;
+	if (!size)
+		return true;
+	return last >= first && uaccess_probe_read(last) && uaccess_probe_read(first);
 }

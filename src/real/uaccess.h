@@ -9,9 +9,10 @@
  *
  * Async-signal-safe; errno is not touched.
  */
-#ifndef INTERPOLL_ENGINE_UACCESS_H
-#define INTERPOLL_ENGINE_UACCESS_H
+#ifndef INTERPOLL_REAL_UACCESS_H
+#define INTERPOLL_REAL_UACCESS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +49,19 @@ static inline bool uaccess_is_writable(struct uaccess *known, const void *to, si
 	return uaccess_extend(known, first, first + size);
 }
 
+/*
+ * May @size bytes at @from be read?  Both ends are asked about, and the page that
+ * the calling thread passed last, usually of its stack, is remembered.
+ */
+bool uaccess_is_readable(const void *from, size_t size);
+
 /* Copy what the application passed to epoll_ctl(2).  0 or -EFAULT. */
-int uaccess_copy_event(struct epoll_event *to, const struct epoll_event *from);
+static inline int uaccess_copy_event(struct epoll_event *to, const struct epoll_event *from)
+{
+	if (!uaccess_is_readable(from, sizeof(*from)))
+		return -EFAULT;
+	*to = *from;
+	return 0;
+}
 
 #endif
