@@ -152,39 +152,6 @@ Test(engine_ctl, mod_of_an_eventfd_arms_exactly)
 	EXPECT_NO_CALLS(&e0);
 }
 
-Test(engine_ctl, noise_is_armed_away_after_four_edges_in_a_row)
-{
-	pipe_open(ends);
-	add(&e0, ends[0], EPOLLIN | EPOLLPRI);
-	mod(&e0, ends[0], EPOLLPRI);
-	EXPECT_CALL(&e0, FAKE_ARM, ends[0], edge(EPOLLIN | EPOLLPRI));
-	for (int i = 0; i < EP_NOISE_MAX - 1; i++) {
-		fake_wake(e0.fake, ends[0], EPOLLIN);
-		EXPECT_NO_EVENTS(&e0);
-	}
-	EXPECT_NO_CALLS(&e0);
-	fake_wake(e0.fake, ends[0], EPOLLIN);
-	EXPECT_NO_EVENTS(&e0);
-	EXPECT_CALL(&e0, FAKE_REARM, ends[0], edge(EPOLLPRI));
-	EXPECT_NO_CALLS(&e0);
-	EXPECT_COUNT(&e0, FILTERED, EP_NOISE_MAX);
-}
-
-Test(engine_ctl, wanted_edge_ends_the_row_of_noise)
-{
-	pipe_open(ends);
-	add(&e0, ends[1], EPOLLIN | EPOLLOUT);
-	mod(&e0, ends[1], EPOLLOUT);
-	EXPECT_CALL(&e0, FAKE_ARM, ends[1], edge(EPOLLIN | EPOLLOUT));
-	for (int i = 0; i < EP_NOISE_MAX - 1; i++)
-		fake_wake(e0.fake, ends[1], EPOLLIN);
-	fake_wake(e0.fake, ends[1], EPOLLOUT);
-	for (int i = 0; i < EP_NOISE_MAX - 1; i++)
-		fake_wake(e0.fake, ends[1], EPOLLIN);
-	EXPECT_EVENTS(&e0, 8, {ends[1], EPOLLOUT});
-	EXPECT_NO_CALLS(&e0);
-}
-
 /* -------- MOD of edges and single shots -------- */
 
 Test(engine_ctl, mod_of_an_edge_is_always_told_exactly)

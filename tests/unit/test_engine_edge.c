@@ -164,6 +164,89 @@ Test(engine_edge, spent_oneshot_hears_of_nothing)
 	EXPECT_COUNT(&e0, ONESHOT, 1);
 }
 
+/* -------- noise: edges that are armed but not asked for -------- */
+
+Test(engine_edge, noise_is_armed_away_after_four_edges_in_a_row)
+{
+	pipe_open(ends);
+	add(&e0, ends[0], EPOLLIN | EPOLLPRI);
+	mod(&e0, ends[0], EPOLLPRI);
+	EXPECT_CALL(&e0, FAKE_ARM, ends[0], edge(EPOLLIN | EPOLLPRI));
+	for (int i = 0; i < EP_NOISE_MAX - 1; i++) {
+		fake_wake(e0.fake, ends[0], EPOLLIN);
+		EXPECT_NO_EVENTS(&e0);
+	}
+	EXPECT_NO_CALLS(&e0);
+	fake_wake(e0.fake, ends[0], EPOLLIN);
+	EXPECT_NO_EVENTS(&e0);
+	EXPECT_CALL(&e0, FAKE_REARM, ends[0], edge(EPOLLPRI));
+	EXPECT_NO_CALLS(&e0);
+	EXPECT_COUNT(&e0, FILTERED, EP_NOISE_MAX);
+}
+
+Test(engine_edge, wanted_edge_ends_the_row_of_noise)
+{
+	pipe_open(ends);
+	add(&e0, ends[1], EPOLLIN | EPOLLOUT);
+	mod(&e0, ends[1], EPOLLOUT);
+	EXPECT_CALL(&e0, FAKE_ARM, ends[1], edge(EPOLLIN | EPOLLOUT));
+	for (int i = 0; i < EP_NOISE_MAX - 1; i++)
+		fake_wake(e0.fake, ends[1], EPOLLIN);
+	fake_wake(e0.fake, ends[1], EPOLLOUT);
+	for (int i = 0; i < EP_NOISE_MAX - 1; i++)
+		fake_wake(e0.fake, ends[1], EPOLLIN);
+	EXPECT_EVENTS(&e0, 8, {ends[1], EPOLLOUT});
+	EXPECT_NO_CALLS(&e0);
+}
+
+Test(engine_edge, noise_is_counted_anew_once_it_was_armed_away)
+{
+	pipe_open(ends);
+	add(&e0, ends[0], EPOLLIN | EPOLLPRI);
+	mod(&e0, ends[0], EPOLLPRI);
+	for (int i = 0; i < EP_NOISE_MAX; i++)
+		fake_wake(e0.fake, ends[0], EPOLLIN);
+	EXPECT_NO_EVENTS(&e0);
+	mod(&e0, ends[0], EPOLLIN | EPOLLPRI);
+	mod(&e0, ends[0], EPOLLPRI);
+	EXPECT_CALL(&e0, FAKE_ARM, ends[0], edge(EPOLLIN | EPOLLPRI));
+	EXPECT_CALL(&e0, FAKE_REARM, ends[0], edge(EPOLLPRI));
+	EXPECT_CALL(&e0, FAKE_REARM, ends[0], edge(EPOLLIN | EPOLLPRI));
+	for (int i = 0; i < EP_NOISE_MAX - 1; i++)
+		fake_wake(e0.fake, ends[0], EPOLLIN);
+	EXPECT_NO_EVENTS(&e0);
+	EXPECT_NO_CALLS(&e0);
+}
+
+Test(engine_edge, what_is_armed_exactly_cannot_be_armed_away)
+{
+	int fd = file_open(0);
+
+	add(&e0, fd, EPOLLIN);
+	EXPECT_CALL(&e0, FAKE_ARM, fd, edge(EPOLLIN));
+	for (int i = 0; i < 2 * EP_NOISE_MAX; i++)
+		fake_edge(e0.fake, tag_of(&e0, fd), EPOLLOUT);
+	EXPECT_NO_EVENTS(&e0);
+	EXPECT_NO_CALLS(&e0);
+}
+
+Test(engine_edge, spent_oneshot_that_is_noisy_is_armed_away_until_its_mod)
+{
+	int fd = file_open(0);
+
+	add(&e0, fd, EPOLLIN | EPOLLONESHOT);
+	EXPECT_CALL(&e0, FAKE_ARM, fd, edge(EPOLLIN));
+	arrive(&e0, fd);
+	EXPECT_EVENTS(&e0, 8, {fd, EPOLLIN});
+	for (int i = 0; i < EP_NOISE_MAX; i++)
+		fake_wake(e0.fake, fd, EPOLLIN);
+	EXPECT_NO_EVENTS(&e0);
+	EXPECT_CALL(&e0, FAKE_REARM, fd, EPOLLET);
+	mod(&e0, fd, EPOLLIN | EPOLLONESHOT);
+	EXPECT_CALL(&e0, FAKE_REARM, fd, edge(EPOLLIN));
+	EXPECT_NO_CALLS(&e0);
+}
+
 /* -------- foreign -------- */
 
 static void expect_foreign(uint32_t events, uint64_t data)

@@ -65,6 +65,20 @@ Test(engine_send, recheck_asks_for_the_orders_bits_of_no_watch)
 	EXPECT_NO_EVENTS(&e0);
 }
 
+/* Stamp 0 says that a mask is worth nothing; no call has it. */
+Test(engine_send, stamps_come_round_without_the_one_that_is_worth_nothing)
+{
+	int fd = file_open(0);
+
+	add(&e0, fd, EPOLLIN);
+	arrive(&e0, fd);
+	EXPECT_EVENTS(&e0, 8, {fd, EPOLLIN});
+	drop_level(fd);
+	e0.ep->stamp = UINT32_MAX;
+	EXPECT_NO_EVENTS(&e0);
+	cr_assert_eq(e0.ep->stamp, 1);
+}
+
 /* Watches whose level dropped, as many as two batches hold, and behind them one that is ready. */
 static void queue_many(void)
 {
@@ -180,6 +194,19 @@ Test(engine_send, level_watches_take_turns_in_a_buffer_of_one)
 		EXPECT_EVENTS(&e0, 1, {fds[i % 3], EPOLLIN});
 }
 
+Test(engine_send, level_watches_keep_their_order_in_a_large_buffer)
+{
+	int fds[3];
+
+	for (int i = 0; i < 3; i++) {
+		fds[i] = file_open(0);
+		add(&e0, fds[i], EPOLLIN);
+		arrive(&e0, fds[i]);
+	}
+	for (int i = 0; i < 3; i++)
+		EXPECT_EVENTS(&e0, 8, {fds[0], EPOLLIN}, {fds[1], EPOLLIN}, {fds[2], EPOLLIN});
+}
+
 Test(engine_send, newcomer_is_before_what_was_delivered_and_is_still_level)
 {
 	int first = file_open(0), second = file_open(0);
@@ -225,20 +252,27 @@ Test(engine_send, what_the_kernel_keeps_and_what_we_keep_take_turns)
 	cr_assert_eq(nr_k0, 4, "%d of 8", nr_k0);
 }
 
+/* However large it is, each once; and never more than it holds. */
 Test(engine_send, both_share_a_buffer_that_has_room_for_both)
 {
-	int k0 = file_open(1), f0 = file_open(0);
+	int k0 = file_open(1), k1 = file_open(1), f0 = file_open(0);
 
 	add(&e0, k0, EPOLLIN | EPOLLEXCLUSIVE);
+	add(&e0, k1, EPOLLIN | EPOLLEXCLUSIVE);
 	add(&e0, f0, EPOLLIN);
 	arrive(&e0, f0);
 	EXPECT_EVENTS(&e0, 8, {f0, EPOLLIN});
 	for (int i = 0; i < 4; i++) {
 		fake_wake(e0.fake, k0, EPOLLIN);
+		cr_assert_eq(stage_wait(&e0, 8, 0), 2);
+		cr_assert_neq(stage_got[0].data.u64, stage_got[1].data.u64);
+	}
+	for (int i = 0; i < 4; i++) {
+		fake_wake(e0.fake, k0, EPOLLIN);
+		fake_wake(e0.fake, k1, EPOLLIN);
 		cr_assert_eq(stage_wait(&e0, 2, 0), 2);
 		cr_assert_neq(stage_got[0].data.u64, stage_got[1].data.u64);
 	}
-	EXPECT_COUNT(&e0, KEPT, 4);
 }
 
 /* Nothing is collected for which there is no place: the kernel keeps it. */
@@ -252,6 +286,22 @@ Test(engine_send, kernels_events_are_collected_as_far_as_there_is_room)
 	EXPECT_EVENTS(&e0, 3, {many[0], EPOLLIN}, {many[1], EPOLLIN}, {many[2], EPOLLIN});
 	cr_assert_eq(e0.fake->nr_edges, 1);
 	EXPECT_EVENTS(&e0, 3, {many[3], EPOLLIN});
+}
+
+/* f0's edge was collected for this call: no second event of the kernel's takes its place. */
+Test(engine_send, edge_of_ours_keeps_its_place_among_the_kernels)
+{
+	int f0 = file_open(0);
+
+	add(&e0, f0, EPOLLIN | EPOLLET);
+	arrive(&e0, f0);
+	for (int i = 0; i < 2; i++) {
+		many[i] = file_open(1);
+		add(&e0, many[i], EPOLLIN | EPOLLEXCLUSIVE);
+		fake_wake(e0.fake, many[i], EPOLLIN);
+	}
+	EXPECT_EVENTS(&e0, 2, {many[0], EPOLLIN}, {f0, EPOLLIN});
+	EXPECT_EVENTS(&e0, 2, {many[1], EPOLLIN});
 }
 
 /* -------- the caller's buffer -------- */
@@ -280,6 +330,18 @@ Test(engine_send, buffer_that_cannot_be_written_costs_no_event)
 	EXPECT_COUNT(&e0, ONESHOT, 0);
 	EXPECT_EVENTS(&e0, 8, {fd, EPOLLIN});
 	EXPECT_COUNT(&e0, ONESHOT, 1);
+}
+
+Test(engine_send, level_that_is_still_there_is_efault_without_asking_the_source)
+{
+	int fd = file_open(0);
+
+	add(&e0, fd, EPOLLIN);
+	arrive(&e0, fd);
+	EXPECT_EVENTS(&e0, 8, {fd, EPOLLIN});
+	cr_assert_eq(stage_wait_into(&e0, pages(PROT_READ, PROT_READ), 8, 0), -EFAULT);
+	cr_assert_eq(e0.fake->nr_sleeps, 0);
+	EXPECT_EVENTS(&e0, 8, {fd, EPOLLIN});
 }
 
 Test(engine_send, buffer_that_cannot_be_written_is_no_matter_if_there_is_nothing_to_write)

@@ -277,6 +277,47 @@ Test(engine_wait, handler_asks_again_about_what_it_absorbs)
 	EXPECT_COUNT(&e0, STALE, 0);
 }
 
+/* What the kernel keeps is told once, and by the one it was collected for. */
+static int wait_in_handler_beside(struct fake *fake)
+{
+	fake->buffer[0] = (struct epoll_event){.events = EPOLLIN, .data.u64 = tag_of(&e0, f0)};
+	EXPECT_NO_EVENTS(&e0);
+	EXPECT_NO_CALLS(&e0);
+	cr_assert_eq(fake->buffer[0].data.u64, tag_of(&e0, f0));
+	return 1;
+}
+
+Test(engine_wait, handler_leaves_the_sleeper_what_the_kernel_keeps)
+{
+	f0 = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	add(&e0, f0, EPOLLIN);
+	EXPECT_CALL(&e0, FAKE_ARM, f0, level(EPOLLIN));
+	fake_then(e0.fake, wait_in_handler_beside);
+	stage_wait(&e0, 8, CLOCK_FOREVER);
+	EXPECT_GOT({f0, EPOLLIN});
+}
+
+static int park_and_wait_in_handler(struct fake *fake)
+{
+	fake->buffer[0] = (struct epoll_event){.events = EPOLLIN, .data.u64 = tag_of(&e0, f0)};
+	del(&e0, f0);
+	EXPECT_NO_EVENTS(&e0);
+	EXPECT_NO_CALLS(&e0);
+	cr_assert_eq(item_of(&e0, f0)->state, ITEM_PARKED);
+	return 1;
+}
+
+Test(engine_wait, handler_leaves_the_sleeper_the_edge_that_ends_a_parking)
+{
+	f0 = file_open(1);
+	add(&e0, f0, EPOLLIN);
+	EXPECT_CALL(&e0, FAKE_ARM, f0, edge(EPOLLIN));
+	fake_then(e0.fake, park_and_wait_in_handler);
+	cr_assert_eq(stage_wait(&e0, 8, CLOCK_FOREVER), -EINTR);
+	EXPECT_CALL(&e0, FAKE_DISARM, f0, 0);
+	cr_assert_null(item_of(&e0, f0));
+}
+
 /* -------- nowhere to put it -------- */
 
 Test(engine_wait, sleeper_without_a_buffer_gets_the_kernels_efault)
