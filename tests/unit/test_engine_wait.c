@@ -277,6 +277,25 @@ Test(engine_wait, handler_asks_again_about_what_it_absorbs)
 	EXPECT_COUNT(&e0, STALE, 0);
 }
 
+static int wait_in_handler_for_one(struct fake *fake)
+{
+	fake->buffer[0] = (struct epoll_event){.events = EPOLLIN, .data.u64 = tag_of(&e0, f0)};
+	fake->buffer[1] = (struct epoll_event){.events = EPOLLIN, .data.u64 = tag_of(&e0, f1)};
+	EXPECT_EVENTS(&e0, 1, {f0, EPOLLIN});
+	return 0;
+}
+
+Test(engine_wait, what_the_handler_had_no_room_for_is_the_sleepers_even_when_its_time_is_up)
+{
+	f0 = file_open(1);
+	f1 = file_open(1);
+	add(&e0, f0, EPOLLIN | EPOLLET);
+	add(&e0, f1, EPOLLIN | EPOLLET);
+	fake_then(e0.fake, wait_in_handler_for_one);
+	stage_wait(&e0, 8, ONE_SECOND);
+	EXPECT_GOT({f1, EPOLLIN});
+}
+
 /* What the kernel keeps is told once, and by the one it was collected for. */
 static int wait_in_handler_beside(struct fake *fake)
 {
