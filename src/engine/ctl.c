@@ -243,8 +243,8 @@ static int ep_delete(struct eventpoll *ep, int fd, struct file *file)
 	return ep_remove_armed(epi);
 }
 
-static int ep_control(struct eventpoll *ep, int op, int fd, struct file *file,
-		      struct epoll_event *event, struct file **ret_file)
+int ep_control(struct eventpoll *ep, int op, int fd, struct file *file, struct epoll_event *event,
+	       struct file **ret_file)
 {
 	int ret;
 
@@ -309,98 +309,5 @@ out:
 out_nest:
 	if (is_nesting)
 		nest_unlock();
-	return ret;
-}
-
-/*
- * The other half of ep_ctl_interrupted(): the registration is not what we think
- * any more.
- */
-static void ep_finish_interrupted(const struct deferred *deferred)
-{
-	struct file *epfile = deferred->object;
-	struct file *file = deferred->file;
-	struct eventpoll *ep;
-	struct epitem *epi;
-	bool is_locked;
-
-	if (!section_enter())
-		return;
-	ep = ep_acquire(epfile);
-	if (ep) {
-		is_locked = ep_lock_source(ep);
-		if (!ep->source.ops->has_kernel_epoll) {
-			struct epoll_event event = deferred->event;
-
-			ep_control(ep, deferred->op, deferred->fd, file, &event, NULL);
-		} else {
-			epi = ep_find(ep, file, deferred->fd);
-			if (epi)
-				ep_remove(epi);
-			ep->has_foreign = true;
-		}
-		ep_unlock_source(is_locked);
-		ep_release_mtx(ep);
-	}
-	section_leave();
-}
-
-/*
- * Has the application deleted (@file, @fd), although S has it still?  Without the
- * lock: the tree may be in the middle of a change, the slab is whole.
- */
-static bool ep_is_parked_unlocked(struct eventpoll *ep, const struct file *file, int fd)
-{
-	uint32_t slot;
-
-	slab_for_each(slot, &ep->items) {
-		const struct epitem *epi = slab_at(&ep->items, slot);
-
-		if (epi->state == ITEM_PARKED && epi->file == file && epi->fd == fd)
-			return true;
-	}
-	return false;
-}
-
-/* What S says of a call of a handler's, and what it would say without the park. */
-static int ep_ask_kernel_unlocked(struct eventpoll *ep, int op, int fd, const struct file *file,
-				  const struct epoll_event *event)
-{
-	bool is_parked = file && ep_is_parked_unlocked(ep, file, fd);
-
-	if (is_parked && (op == EPOLL_CTL_MOD || op == EPOLL_CTL_DEL))
-		return -ENOENT;
-	if (is_parked && op == EPOLL_CTL_ADD && !(event->events & EPOLLEXCLUSIVE))
-		op = EPOLL_CTL_MOD;
-	else if (is_parked && op == EPOLL_CTL_ADD)
-		sys_epoll_ctl(ep->source.fd, EPOLL_CTL_DEL, fd, NULL);
-	return sys_epoll_ctl(ep->source.fd, op, fd, event);
-}
-
-int ep_ctl_interrupted(struct file *epfile, int op, int fd, struct file *file,
-		       struct epoll_event *event)
-{
-	struct deferred deferred = {
-		.run = ep_finish_interrupted, .object = epfile, .file = file, .op = op, .fd = fd};
-	struct eventpoll *ep = epfile->ep;
-	int ret;
-
-	if (!ep)
-		return -EBADF;
-	if (op != EPOLL_CTL_DEL) {
-		ret = uaccess_copy_event(&deferred.event, event);
-		if (ret < 0)
-			return ret;
-	}
-	if (!ep->source.ops->has_kernel_epoll) {
-		if (sys_fcntl(fd, F_GETFD, 0) < 0)
-			return -EBADF;
-		if (!file) /* the table cannot learn of it here */
-			return -ENOMEM;
-		return section_defer(&deferred);
-	}
-	ret = ep_ask_kernel_unlocked(ep, op, fd, file, &deferred.event);
-	if (ret == 0 && file)
-		section_defer(&deferred);
 	return ret;
 }

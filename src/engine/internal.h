@@ -263,6 +263,11 @@ int ep_arm(struct epitem *epi, uint32_t events);   /* first registration */
 int ep_rearm(struct epitem *epi, uint32_t events); /* new generation */
 int ep_item_compare(const struct rb_node *left, const struct rb_node *right);
 
+/* -------- ctl.c; mtx held, source locked -------- */
+
+int ep_control(struct eventpoll *ep, int op, int fd, struct file *file, struct epoll_event *event,
+	       struct file **ret_file);
+
 /*
  * The rest of control changes what the source knows: mtx held, and with the
  * thread driver the loop lock, so that no edge is under way meanwhile.
@@ -295,63 +300,22 @@ struct epitem *ep_find_zombie(struct eventpoll *ep, const struct file *file, int
 void ep_revive(struct epitem *epi);
 void ep_sweep_zombies(struct eventpoll *ep);
 
-/* -------- slot.c; source locked -------- */
-
-/* A wait in progress. */
-struct ep_call {
-	struct eventpoll *ep;
-	struct waiter *waiter;
-	const struct ep_wait_args *args;
-	uint64_t timeout_ns;  /* what is left of it */
-	uint64_t deadline_ns; /* valid once has_deadline */
-	bool has_deadline;
-	int nothing;  /* what to return when there is nothing to deliver: 0 or -EINTR */
-	int n;	      /* events in the caller's buffer */
-	int nr_taken; /* edges collected for it, delivered or not */
-	struct list_head requeued; /* level items among them: not twice in one call */
-};
+/* -------- slot.c, as far as others than waiters need it; source locked -------- */
 
 void ep_slot_init(struct eventpoll *ep);
-void ep_new_stamp(struct eventpoll *ep); /* masks seen so far are worth nothing from now on */
-int ep_collect_max(struct ep_call *call);
-int ep_collect(struct ep_call *call);
-bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epoll_event *entry);
-void ep_take_slot(struct eventpoll *ep, struct ep_call *call, int n);
-void ep_absorb_slot(struct eventpoll *ep, bool is_abandoned);
-bool ep_collect_for_loop(struct eventpoll *ep);
-
-/* -------- send.c; mtx held -------- */
-
-int ep_send_events(struct ep_call *call);
-void ep_put_event(struct ep_call *call, uint32_t events, uint64_t data);
-int ep_room(struct ep_call *call);
-bool ep_has_place(struct ep_call *call);
-void ep_spend(struct epitem *epi);
-void ep_requeue(struct ep_call *call);
-
-/* -------- the three ways to wait; mtx held before and after -------- */
 
 /*
- * Each returns the number of events, call->nothing when the time is up, -errno,
- * or -EAGAIN: look again, perhaps another way.
+ * Entries that a sleeper has not come back for: queue their items unverified.
+ * @is_abandoned: it never will, so ask the kernel again about those it keeps.
  */
-int wait_inline(struct ep_call *call);
-int wait_thread(struct ep_call *call);
-int wait_settled(struct ep_call *call);
-int wait_go_on_settled(struct ep_call *call);
+void ep_absorb_slot(struct eventpoll *ep, bool is_abandoned);
 
-/* What they share.  Around a sleep: on ep->waiters, without mtx and section. */
-void wait_begin_sleep(struct ep_call *call);
-void wait_end_sleep(struct ep_call *call, int n); /* @n: what the sleep returned */
+/* The loop thread collects everything.  False: it met what only a waiter can deal with. */
+bool ep_collect_for_loop(struct eventpoll *ep);
 
-/* __attribute__((cleanup)) of the sleeper, NULL when it is awake: it was cancelled. */
-void wait_cancelled(struct waiter **sleeper);
+/* -------- send.c -------- */
 
-/* Sleep in S, into @buffer; a cancellation point.  Returns what S returned. */
-int wait_sleep_in_source(struct ep_call *call, struct epoll_event *buffer, int max);
-
-/* Nothing was delivered: is the time up?  Brings timeout_ns up to date if not. */
-bool wait_time_is_up(struct ep_call *call);
+void ep_spend(struct epitem *epi); /* its one shot has fired */
 
 /* -------- nest.c: what the kernel would check, for a source without one -------- */
 

@@ -6,7 +6,7 @@
  * batches, by one poll(2), and only about those that no edge of this very call
  * has just confirmed.
  */
-#include "engine/internal.h"
+#include "engine/wait.h"
 
 #include <errno.h>
 

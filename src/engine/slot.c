@@ -11,7 +11,7 @@
  * With the inline driver the slot is written by the one thread that sleeps in
  * S, without a lock, or under mtx; with the thread driver under the loop lock.
  */
-#include "engine/internal.h"
+#include "engine/wait.h"
 
 #include <errno.h>
 

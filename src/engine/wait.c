@@ -9,7 +9,7 @@
  * An eventpoll may change its way while somebody sleeps in it; so each way is one
  * step, and the loop here takes the way that is right now.
  */
-#include "engine/internal.h"
+#include "engine/wait.h"
 
 #include <errno.h>
 

@@ -6,7 +6,7 @@
  * turns the edges it wakes up with into callbacks itself.  There is one slot, so
  * there is one sleeper; a second thread settles the eventpoll.
  */
-#include "engine/internal.h"
+#include "engine/wait.h"
 
 #include <errno.h>
 

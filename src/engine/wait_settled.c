@@ -5,7 +5,7 @@
  * Each waiter collects straight into its caller's buffer, so any number of them
  * may sleep at once; what remains to us is to translate tags.
  */
-#include "engine/internal.h"
+#include "engine/wait.h"
 
 #include <errno.h>
 

@@ -6,7 +6,7 @@
  * Waiters sleep on the eventpoll's wait queue and are woken one by one, the last
  * to come first.  Callbacks that meet a scan go to the overflow list.
  */
-#include "engine/internal.h"
+#include "engine/wait.h"
 
 #include <errno.h>
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait.h - a wait in progress, and the steps it is made of; for src/engine only.
+ */
+#ifndef INTERPOLL_ENGINE_WAIT_H
+#define INTERPOLL_ENGINE_WAIT_H
+
+#include "engine/internal.h"
+
+/* A wait in progress. */
+struct ep_call {
+	struct eventpoll *ep;
+	struct waiter *waiter;
+	const struct ep_wait_args *args;
+	uint64_t timeout_ns;  /* what is left of it */
+	uint64_t deadline_ns; /* valid once has_deadline */
+	bool has_deadline;
+	int nothing;  /* what to return with nothing to deliver: 0; -EINTR once a handler ran */
+	int n;	      /* events in the caller's buffer */
+	int nr_taken; /* edges collected in this step, which may all be events */
+	struct list_head requeued; /* level items among the events: not twice in one call */
+};
+
+/*
+ * slot.c: edges from the source to their items.  mtx held, source locked.
+ */
+
+/* Masks seen so far are worth nothing from now on. */
+void ep_new_stamp(struct eventpoll *ep);
+
+/*
+ * How many edges may be collected at once: what must go straight into the buffer
+ * has to find room there, everything else can be queued.
+ */
+int ep_collect_max(struct ep_call *call);
+
+/* Collect what the source has, and deal with it.  0 or -errno. */
+int ep_collect(struct ep_call *call);
+
+/*
+ * Deal with one edge, or with the first @n entries of the slot that are not empty.
+ * @call is NULL in the loop thread, which has no buffer: then false says that the
+ * edge is for a waiter to deal with.
+ */
+bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epoll_event *entry);
+void ep_take_slot(struct eventpoll *ep, struct ep_call *call, int n);
+
+/*
+ * send.c: from the ready list into the caller's buffer.  mtx held.
+ */
+
+/*
+ * The kernel's ep_send_events().  Returns how many events the caller has now;
+ * -EFAULT if there are some and not even one could be written.
+ */
+int ep_send_events(struct ep_call *call);
+
+/* Append one event to the buffer, which has a place for it. */
+void ep_put_event(struct ep_call *call, uint32_t events, uint64_t data);
+bool ep_has_place(struct ep_call *call);
+
+/* How many edges may be collected should each be an event; at most what the slot holds. */
+int ep_room(struct ep_call *call);
+
+/* The call is over: what it delivered and is still level queues up again. */
+void ep_requeue(struct ep_call *call);
+
+/* -------- the three ways to wait; mtx held before and after -------- */
+
+/*
+ * Each returns the number of events, call->nothing when the time is up, -errno,
+ * or -EAGAIN: look again, perhaps another way.
+ */
+int wait_inline(struct ep_call *call);
+int wait_thread(struct ep_call *call);
+int wait_settled(struct ep_call *call);
+int wait_go_on_settled(struct ep_call *call);
+
+/* What they share.  Around a sleep: on ep->waiters, without mtx and section. */
+void wait_begin_sleep(struct ep_call *call);
+void wait_end_sleep(struct ep_call *call, int n); /* @n: what the sleep returned */
+
+/* __attribute__((cleanup)) of the sleeper, NULL when it is awake: it was cancelled. */
+void wait_cancelled(struct waiter **sleeper);
+
+/* Sleep in S, into @buffer; a cancellation point.  Returns what S returned. */
+int wait_sleep_in_source(struct ep_call *call, struct epoll_event *buffer, int max);
+
+/* Nothing was delivered: is the time up?  Brings timeout_ns up to date if not. */
+bool wait_time_is_up(struct ep_call *call);
+
+#endif
