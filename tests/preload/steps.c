@@ -283,3 +283,37 @@ CLAIM(a_handler_closes_and_jumps_out_of_any_call)
 {
 	visit_everywhere(close_other_and_jump);
 }
+
+/* ---- a deviation -------------------------------------------------------- */
+
+#define NO_LOCK_NO_ZOMBIE "a handler inside its thread's own section can take no lock"
+
+/* After how many visits to a MOD is the other watch gone that a duplicate keeps open? */
+static int count_lost(void)
+{
+	struct epoll_event events[8];
+	int copy, nr_lost = 0;
+
+	for (long step = 0; step < NR_VISITS * STRIDE; step += STRIDE) {
+		stage_open();
+		ready_watch(stage.target, EPOLLIN);
+		copy = MUST(fcntl(stage.other, F_DUPFD_CLOEXEC, 0));
+		if (!steps_run(modify, step, close_other))
+			CLOSE(stage.other);
+		if (!is_shown(events, epoll_wait(stage.epfd, events, 8, 0), stage.other))
+			nr_lost++;
+		CLOSE(copy);
+		stage_close("duplicate");
+	}
+	return nr_lost;
+}
+
+CLAIM_EXCEPT("preloaded", NO_LOCK_NO_ZOMBIE,
+	     a_file_that_a_handler_closes_is_watched_while_it_is_open)
+{
+	EXPECT_INT(count_lost(), ==, 0);
+}
+DEVIATION(a_file_that_a_handler_closes_is_watched_while_it_is_open)
+{
+	EXPECT_INT(count_lost(), >, 0);
+}
