@@ -140,6 +140,22 @@ Test(engine_ctl, mod_without_a_call_shows_what_is_ready)
 	EXPECT_COUNT(&e0, RECHECK_DROPPED, 1); /* requeued by delivery, queued once by MOD */
 }
 
+Test(engine_ctl, mod_of_a_queued_watch_keeps_its_place)
+{
+	int others[2];
+
+	pipe_open(ends);
+	pipe_open(others);
+	add(&e0, ends[0], EPOLLIN);
+	add(&e0, others[0], EPOLLIN);
+	put_byte(ends[1]);
+	put_byte(others[1]);
+	mod(&e0, ends[0], EPOLLIN);
+	mod(&e0, others[0], EPOLLIN);
+	mod(&e0, ends[0], EPOLLIN);
+	EXPECT_EVENTS(&e0, 8, {ends[0], EPOLLIN}, {others[0], EPOLLIN});
+}
+
 Test(engine_ctl, mod_of_an_eventfd_arms_exactly)
 {
 	int fd = file_open(0);

@@ -220,6 +220,9 @@ Test(engine_zombie, number_may_be_another_files)
 	fake_edge(e0.fake, ep_tag(epi), EPOLLIN);
 	fake_edge(e0.fake, ep_tag(second), EPOLLIN);
 	cr_assert_eq(stage_wait(&e0, 8, 0), 2);
+	mod(&e0, fd, EPOLLIN);
+	cr_assert_eq(item_of(&e0, fd), second, "whose file it is now");
+	cr_assert_eq(epi->state, ITEM_ZOMBIE);
 }
 
 Test(engine_zombie, they_go_with_their_eventpoll)
