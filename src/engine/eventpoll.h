@@ -53,10 +53,11 @@ int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_
 /*
  * epoll_ctl(2) from a signal handler that interrupted this thread's own section
  * (section_enter() said false): takes no lock.  With a kernel epoll the call is
- * put to it with the application's own flags and data, and what we know of the
- * watch is forgotten when the section ends; the kernel then keeps it as it
- * keeps everything that is registered behind our back.  Without one, all that
- * can be checked is checked and the operation is made when the section ends.
+ * put to it with the application's own flags and data; when the section ends, a
+ * watch that we know becomes ours again, and one that we do not know stays the
+ * kernel's, as everything that is registered behind our back.  Without a kernel
+ * epoll, what can be checked is checked and the operation is made when the
+ * section ends.
  */
 int ep_ctl_interrupted(struct file *epfile, int op, int fd, struct file *file,
 		       struct epoll_event *event);

@@ -3,9 +3,8 @@
  * interrupted.c - epoll_ctl(2) from a handler that interrupted our own code.
  *
  * The handler's thread may hold any lock, and any list may be half changed.  So
- * the kernel judges and keeps what the handler asks for, under the application's
- * own data, and what we thought of that watch is forgotten when the interrupted
- * section ends.
+ * the kernel judges and does what the handler asks for, under the application's
+ * own data, and our books are put right when the interrupted section ends.
  */
 #include "engine/internal.h"
 
@@ -15,11 +14,36 @@
 #include "real/uaccess.h"
 
 /*
- * The other half of ep_ctl_interrupted(): the registration is not what we think
- * any more.
+ * S has the application's data for @epi, or the section that went on after the
+ * handler has put our tag there again.  Either way it is put right: the handler's
+ * wish under our tag.  What S cannot modify stays as the handler made it.
  */
+static void ep_adopt(struct epitem *epi, int op, const struct epoll_event *event)
+{
+	struct eventpoll *ep = epi->ep;
+
+	if (op == EPOLL_CTL_DEL || ((event->events | epi->event.events) & EPOLLEXCLUSIVE)) {
+		ep_remove(epi);
+		ep->has_foreign = true;
+		return;
+	}
+	ep_lock(ep);
+	ep_unqueue(epi);
+	list_del_init(&epi->rdllink);
+	ep->nr_parked -= epi->state == ITEM_PARKED;
+	epi->state = ITEM_LIVE;
+	epi->event = *event;
+	epi->event.events |= EPOLLERR | EPOLLHUP;
+	epi->stamp = 0;
+	ep_unlock(ep);
+	if (ep_rearm(epi, ep_is_kept_by_kernel(epi) ? epi->event.events : ep_exact_mask(epi)) < 0)
+		ep_remove(epi);
+}
+
+/* The other half of ep_ctl_interrupted(), when the section has ended. */
 static void ep_finish_interrupted(const struct deferred *deferred)
 {
+	struct epoll_event event = deferred->event;
 	struct file *epfile = deferred->object;
 	struct file *file = deferred->file;
 	struct eventpoll *ep;
@@ -29,21 +53,19 @@ static void ep_finish_interrupted(const struct deferred *deferred)
 	if (!section_enter())
 		return;
 	ep = ep_acquire(epfile);
-	if (ep) {
-		is_locked = ep_lock_source(ep);
-		if (!ep->source.ops->has_kernel_epoll) {
-			struct epoll_event event = deferred->event;
-
-			ep_control(ep, deferred->op, deferred->fd, file, &event, NULL);
-		} else {
-			epi = ep_find(ep, file, deferred->fd);
-			if (epi)
-				ep_remove(epi);
-			ep->has_foreign = true;
-		}
-		ep_unlock_source(is_locked);
-		ep_release_mtx(ep);
-	}
+	if (!ep)
+		goto out;
+	is_locked = ep_lock_source(ep);
+	epi = ep_find(ep, file, deferred->fd);
+	if (!ep->source.ops->has_kernel_epoll)
+		ep_control(ep, deferred->op, deferred->fd, file, &event, NULL);
+	else if (epi)
+		ep_adopt(epi, deferred->op, &event);
+	else
+		ep->has_foreign = true;
+	ep_unlock_source(is_locked);
+	ep_release_mtx(ep);
+out:
 	section_leave();
 }
 
