@@ -2,6 +2,7 @@
 #include "engine/section.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "base/ensure.h"
 #include "base/pages.h"
@@ -28,6 +29,18 @@ static void section_recover(void)
 }
 
 /*
+ * The stack of a thread that libc made ends at the thread's own descriptor.  What is
+ * above that is another stack: an alternate one, of which sigaltstack(2) does not
+ * tell while a handler is on it that was registered with SS_AUTODISARM.
+ */
+static bool section_is_other_stack(uintptr_t below, uintptr_t above)
+{
+	uintptr_t end = (uintptr_t)pthread_self();
+
+	return below < end && above >= end;
+}
+
+/*
  * Stacks grow down: a frame that is not below the mark means that the mark's
  * has been unwound.  A thread that has left it and is now deeper than it was
  * then shows by the return address beside the saved frame pointer, which other
@@ -37,7 +50,10 @@ bool section_mark_is_live(const struct section_mark *mark, uintptr_t frame)
 {
 	const uintptr_t *saved = (const uintptr_t *)mark->frame;
 
-	if (!mark->frame || (frame >= mark->frame && !sys_is_on_altstack()))
+	if (!mark->frame)
+		return false;
+	if (frame >= mark->frame && !sys_is_on_altstack() &&
+	    !section_is_other_stack(mark->frame, frame))
 		return false;
 	return __atomic_load_n(&saved[1], __ATOMIC_RELAXED) == mark->ret;
 }
