@@ -146,5 +146,10 @@ build_all()
 	is_configured "$1" || configure "$1"
 	shift
 	say "building"
-	make -s -C "$build" --no-print-directory -j"$(nproc)" "$@" || fail "the build failed"
+	# one goal after the other: `all' is a make of its own, and two would build the
+	# same library at once
+	for goal; do
+		make -s -C "$build" --no-print-directory -j"$(nproc)" "$goal" ||
+			fail "the build failed"
+	done
 }
