@@ -6,6 +6,7 @@
 
 #include "base/ensure.h"
 #include "base/pages.h"
+#include "real/ownfd.h"
 #include "real/sys.h"
 
 __thread struct section section_self __attribute__((tls_model("initial-exec")));
@@ -18,6 +19,7 @@ static void section_recover(void)
 {
 	struct section *section = &section_self;
 
+	ownfd_recover();
 	pages_recover(); /* the room below cannot note its lock here */
 	while (section->nr_locks) {
 		struct section_lock held = section->locks[section->nr_locks - 1];

@@ -13,6 +13,7 @@
  */
 #include "engine/internal.h"
 
+#include "real/ownfd.h"
 #include "real/procpath.h"
 #include "real/sys.h"
 
@@ -114,13 +115,13 @@ static bool zombie_scan_fdinfo(struct eventpoll *ep)
 	long len;
 	int fd;
 
-	fd = sys_openat(AT_FDCWD, procpath(path, "fdinfo", ep->source.fd), O_RDONLY | O_CLOEXEC);
+	fd = ownfd_borrow(procpath(path, "fdinfo", ep->source.fd));
 	if (fd < 0)
 		return false;
 	while ((len = sys_read(fd, chunk, sizeof(chunk))) > 0)
 		for (long i = 0; i < len; i++)
 			zombie_scan_char(&scan, chunk[i]);
-	sys_close(fd);
+	ownfd_return(fd);
 	return len == 0;
 }
 

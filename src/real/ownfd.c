@@ -9,6 +9,29 @@
 void (*ownfd_was_taken)(int fd);
 void (*ownfd_was_closed)(int fd);
 
+/* The descriptor borrowed now, plus 1; 0: none. */
+static __thread int ownfd_borrowed __attribute__((tls_model("initial-exec")));
+
+int ownfd_borrow(const char *path)
+{
+	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+
+	__atomic_store_n(&ownfd_borrowed, fd < 0 ? 0 : fd + 1, __ATOMIC_RELAXED);
+	return fd;
+}
+
+void ownfd_return(int fd)
+{
+	sys_close(fd);
+	__atomic_store_n(&ownfd_borrowed, 0, __ATOMIC_RELAXED);
+}
+
+void ownfd_recover(void)
+{
+	if (ownfd_borrowed)
+		ownfd_return(ownfd_borrowed - 1);
+}
+
 static int ownfd_note(int fd)
 {
 	if (fd >= 0 && ownfd_was_taken)

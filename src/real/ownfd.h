@@ -21,6 +21,15 @@ int ownfd_dup(int fd);
 /* Close a descriptor of our own; nothing for -1. */
 void ownfd_close(int fd);
 
+/*
+ * Open the file at @path, close-on-exec, for the length of one look at it; one at a
+ * time a thread.  A thread that leaves in the middle by siglongjmp() gives it back
+ * with ownfd_recover().  -errno as openat(2).
+ */
+int ownfd_borrow(const char *path);
+void ownfd_return(int fd);
+void ownfd_recover(void);
+
 /* Told of each number taken and given back.  Set once, by the descriptor table. */
 extern void (*ownfd_was_taken)(int fd);
 extern void (*ownfd_was_closed)(int fd);

@@ -22,5 +22,5 @@ const char *procpath(char path[PROCPATH_SIZE], const char *folder, int fd)
 	while (rest /= 10);
 	at = procpath_prepend(at, "/");
 	at = procpath_prepend(at, folder);
-	return procpath_prepend(at, "/proc/self/");
+	return procpath_prepend(at, "/proc/thread-self/");
 }

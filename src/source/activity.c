@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "real/ownfd.h"
+#include "real/procpath.h"
 #include "real/sys.h"
 
 /* The kernel's TCP_LISTEN, which no header exports beside <linux/tcp.h>. */
@@ -39,35 +41,18 @@ static enum activity_kind classify_socket(int fd)
 	return ACTIVITY_SOCKET;
 }
 
-/* Write @fd in decimal, a NUL behind, to @text, where 11 bytes are free. */
-static void put_fd(char *text, int fd)
-{
-	char digits[11];
-	size_t len = 0;
-
-	do {
-		digits[len++] = (char)('0' + fd % 10);
-		fd /= 10;
-	} while (fd > 0);
-	while (len > 0)
-		*text++ = digits[--len];
-	*text = '\0';
-}
-
 /* Read the beginning of fdinfo of @fd as a string.  Returns its length, or -errno. */
 static long fdinfo_read(int fd, char *text, size_t size)
 {
-	/* of the thread: /proc/self is empty once the main thread has ended */
-	char path[64] = "/proc/thread-self/fdinfo/";
+	char path[PROCPATH_SIZE];
 	long len;
 	int info;
 
-	put_fd(path + strlen(path), fd);
-	info = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	info = ownfd_borrow(procpath(path, "fdinfo", fd));
 	if (info < 0)
 		return info;
 	len = sys_read(info, text, size - 1);
-	sys_close(info);
+	ownfd_return(info);
 	text[len > 0 ? len : 0] = '\0';
 	return len;
 }
