@@ -13,10 +13,7 @@
 struct ep_config ep_config;
 bool ep_is_distrusted;
 
-/* Eventpolls come and go; protects ep_slab.  A leaf. */
-static struct lock ep_slab_lock = LOCK_INIT(LOCK_SLAB);
-struct slab ep_slab;
-bool ep_slab_is_ready;
+struct pool ep_pool = POOL_INIT(struct eventpoll);
 
 void ep_configure(const struct ep_config *config)
 {
@@ -95,28 +92,12 @@ static uint16_t ep_make_salt(void)
 	return salt;
 }
 
-void ep_break_slab_lock(void)
-{
-	lock_break(&ep_slab_lock, NULL);
-}
-
-void ep_reset_slab_lock(void)
-{
-	lock_reset(&ep_slab_lock);
-}
-
 static struct eventpoll *ep_alloc(void)
 {
 	struct eventpoll *ep;
 	uint32_t slot;
 
-	section_acquire(&ep_slab_lock, NULL);
-	if (!ep_slab_is_ready) {
-		slab_init(&ep_slab, sizeof(struct eventpoll));
-		ep_slab_is_ready = true;
-	}
-	ep = slab_alloc(&ep_slab, &slot);
-	section_release(&ep_slab_lock);
+	ep = pool_alloc(&ep_pool, &slot);
 	if (!ep)
 		return NULL;
 
@@ -127,13 +108,6 @@ static struct eventpoll *ep_alloc(void)
 	}
 	ep->slab_slot = slot;
 	return ep;
-}
-
-static void ep_dealloc(struct eventpoll *ep)
-{
-	section_acquire(&ep_slab_lock, NULL);
-	slab_free(&ep_slab, ep->slab_slot);
-	section_release(&ep_slab_lock);
 }
 
 /* Everything but the source, the file, and what outlives an eventpoll in its slot. */
@@ -189,7 +163,7 @@ int ep_open(int flags, struct file **ret_file)
 	}
 	fd = ep_config.source->open(&ep->source, flags);
 	if (fd < 0) {
-		ep_dealloc(ep);
+		pool_free(&ep_pool, ep->slab_slot);
 		file_put(file);
 		return fd;
 	}
@@ -230,7 +204,7 @@ static void ep_free(struct eventpoll *ep)
 	slab_fini(&ep->items);
 	session_counts_put(ep->counts);
 	ep_release_mtx(ep);
-	ep_dealloc(ep);
+	pool_free(&ep_pool, ep->slab_slot);
 	file_put(file);
 }
 
@@ -335,18 +309,4 @@ int ep_fd(const struct file *epfile)
 	const struct eventpoll *ep = epfile->ep;
 
 	return ep ? ep->source.fd : -1;
-}
-
-void ep_for_each(void (*visit)(struct file *epfile, void *data), void *data)
-{
-	uint32_t slot;
-
-	if (!ep_slab_is_ready)
-		return;
-	slab_for_each(slot, &ep_slab) {
-		struct eventpoll *ep = slab_at(&ep_slab, slot);
-
-		if (ep->is_alive && !ep->is_orphan)
-			visit(ep->file, data);
-	}
 }

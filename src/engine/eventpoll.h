@@ -114,9 +114,6 @@ void ep_fork_child(void);
 /* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */
 void ep_fork_interrupted(void);
 
-/* Visit the file of every eventpoll there is; @visit must not make or free any. */
-void ep_for_each(void (*visit)(struct file *epfile, void *data), void *data);
-
 /* The descriptor through which the application knows @epfile. */
 int ep_fd(const struct file *epfile);
 

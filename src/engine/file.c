@@ -5,27 +5,19 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "base/slab.h"
+#include "engine/pool.h"
 #include "engine/section.h"
 #include "real/procpath.h"
 #include "real/sys.h"
 
-static struct lock file_slab_lock = LOCK_INIT(LOCK_SLAB); /* protects file_slab */
-static struct slab file_slab;
-static bool file_slab_is_ready;
+static struct pool file_pool = POOL_INIT(struct file);
 
 struct file *file_new(void)
 {
 	struct file *file;
 	uint32_t slot;
 
-	section_acquire(&file_slab_lock, NULL);
-	if (!file_slab_is_ready) {
-		slab_init(&file_slab, sizeof(struct file));
-		file_slab_is_ready = true;
-	}
-	file = slab_alloc(&file_slab, &slot);
-	section_release(&file_slab_lock);
+	file = pool_alloc(&file_pool, &slot);
 	if (!file)
 		return NULL;
 
@@ -51,11 +43,8 @@ void file_get(struct file *file)
 
 void file_put(struct file *file)
 {
-	if (__atomic_sub_fetch(&file->refs, 1, __ATOMIC_ACQ_REL))
-		return;
-	section_acquire(&file_slab_lock, NULL);
-	slab_free(&file_slab, file->slot);
-	section_release(&file_slab_lock);
+	if (__atomic_sub_fetch(&file->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		pool_free(&file_pool, file->slot);
 }
 
 /*
@@ -133,9 +122,9 @@ void file_repair(struct lock *wq_lock)
 
 void file_fork_interrupted(void)
 {
-	lock_break(&file_slab_lock, NULL);
-	for (uint32_t slot = 0; file_slab_is_ready && slot < slab_limit(&file_slab); slot++) {
-		struct file *file = slab_at(&file_slab, slot);
+	pool_break(&file_pool);
+	for (uint32_t slot = 0; slot < slab_limit(&file_pool.slab); slot++) {
+		struct file *file = slab_at(&file_pool.slab, slot);
 
 		lock_break(&file->wq_lock, file_repair);
 	}
@@ -143,9 +132,9 @@ void file_fork_interrupted(void)
 
 void file_reset_all(void)
 {
-	lock_reset(&file_slab_lock);
-	for (uint32_t slot = 0; file_slab_is_ready && slot < slab_limit(&file_slab); slot++) {
-		struct file *file = slab_at(&file_slab, slot);
+	pool_reset(&file_pool);
+	for (uint32_t slot = 0; slot < slab_limit(&file_pool.slab); slot++) {
+		struct file *file = slab_at(&file_pool.slab, slot);
 
 		lock_reset(&file->wq_lock);
 		list_init(&file->wq);

@@ -46,6 +46,7 @@
 #include "base/slab.h"
 #include "engine/eventpoll.h"
 #include "engine/file.h"
+#include "engine/pool.h"
 #include "engine/section.h"
 #include "engine/waiter.h"
 #include "source/loop.h"
@@ -170,11 +171,6 @@ static inline void ep_renew(struct epitem *epi)
 
 /* -------- what an item is -------- */
 
-static inline bool ep_is_level(const struct epitem *epi)
-{
-	return !(epi->event.events & (EPOLLET | EPOLLONESHOT));
-}
-
 /* Disabled by its one shot, until it is modified. */
 static inline bool ep_is_spent(const struct epitem *epi)
 {
@@ -242,12 +238,8 @@ bool ep_has_other_waiters(struct eventpoll *ep);
 void ep_waiter_abandoned(struct waiter *waiter); /* hook of waiter.h */
 bool ep_loop_ready(struct loop_client *client);	 /* hook of loop.h, wait_thread.c */
 
-void ep_reset_slab_lock(void);
-void ep_break_slab_lock(void);
-
-/* The slab of all eventpolls, for recover.c. */
-extern struct slab ep_slab;
-extern bool ep_slab_is_ready;
+/* All eventpolls, for recover.c. */
+extern struct pool ep_pool;
 
 /* -------- item.c; mtx held -------- */
 

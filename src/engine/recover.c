@@ -170,10 +170,10 @@ void ep_fix_up(void)
 	uint32_t slot;
 
 	section_acquire(&ep_gate, NULL);
-	if (__atomic_load_n(&ep_needs_fix_up, __ATOMIC_ACQUIRE) && ep_slab_is_ready) {
+	if (__atomic_load_n(&ep_needs_fix_up, __ATOMIC_ACQUIRE)) {
 		file_reset_all();
-		slab_for_each(slot, &ep_slab) {
-			struct eventpoll *ep = slab_at(&ep_slab, slot);
+		slab_for_each(slot, &ep_pool.slab) {
+			struct eventpoll *ep = slab_at(&ep_pool.slab, slot);
 
 			if (ep)
 				ep_inherit(ep);
@@ -198,9 +198,9 @@ void ep_fork_interrupted(void)
 
 	lock_break(&ep_gate, NULL);
 	nest_break();
-	ep_break_slab_lock();
-	for (slot = 0; ep_slab_is_ready && slot < slab_limit(&ep_slab); slot++) {
-		struct eventpoll *ep = slab_at(&ep_slab, slot);
+	pool_break(&ep_pool);
+	for (slot = 0; slot < slab_limit(&ep_pool.slab); slot++) {
+		struct eventpoll *ep = slab_at(&ep_pool.slab, slot);
 
 		if (!ep)
 			break;
@@ -213,7 +213,7 @@ void ep_fork_child(void)
 {
 	lock_reset(&ep_gate);
 	nest_reset();
-	ep_reset_slab_lock();
+	pool_reset(&ep_pool);
 	ep_needs_fix_up = true;
 }
 

@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "base/slab.h"
+#include "engine/pool.h"
 #include "real/beacon.h"
 #include "real/ownfd.h"
 #include "real/sys.h"
@@ -11,9 +11,7 @@
 
 void (*waiter_abandoned)(struct waiter *waiter);
 
-static struct lock waiter_slab_lock = LOCK_INIT(LOCK_SLAB); /* protects waiter_slab */
-static struct slab waiter_slab;
-static bool waiter_slab_is_ready;
+static struct pool waiter_pool = POOL_INIT(struct waiter);
 
 static pthread_key_t waiter_key;
 
@@ -25,13 +23,7 @@ static struct waiter *waiter_new(void)
 	struct waiter *waiter;
 	uint32_t slot;
 
-	section_acquire(&waiter_slab_lock, NULL);
-	if (!waiter_slab_is_ready) {
-		slab_init(&waiter_slab, sizeof(struct waiter));
-		waiter_slab_is_ready = true;
-	}
-	waiter = slab_alloc(&waiter_slab, &slot);
-	section_release(&waiter_slab_lock);
+	waiter = pool_alloc(&waiter_pool, &slot);
 	if (!waiter)
 		return NULL;
 
@@ -44,9 +36,7 @@ static struct waiter *waiter_new(void)
 static void waiter_free(struct waiter *waiter)
 {
 	ownfd_close(waiter->wakefd);
-	section_acquire(&waiter_slab_lock, NULL);
-	slab_free(&waiter_slab, waiter->slot);
-	section_release(&waiter_slab_lock);
+	pool_free(&waiter_pool, waiter->slot);
 }
 
 /* Leave the innermost waiter behind: its wait is over or will never end. */
@@ -171,12 +161,12 @@ void waiter_drain(struct waiter *waiter)
 
 void waiter_fork_interrupted(void)
 {
-	lock_break(&waiter_slab_lock, NULL);
+	pool_break(&waiter_pool);
 }
 
 void waiter_reset_all(void)
 {
-	lock_reset(&waiter_slab_lock);
+	pool_reset(&waiter_pool);
 	for (struct waiter *waiter = waiter_mine; waiter; waiter = waiter->outer) {
 		list_init(&waiter->link);
 		list_init(&waiter->wq_link);
