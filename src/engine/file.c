@@ -130,9 +130,13 @@ void file_fork_interrupted(void)
 	}
 }
 
-void file_reset_all(void)
+void file_fork_child(void)
 {
 	pool_reset(&file_pool);
+}
+
+void file_reset_all(void)
+{
 	for (uint32_t slot = 0; slot < slab_limit(&file_pool.slab); slot++) {
 		struct file *file = slab_at(&file_pool.slab, slot);
 

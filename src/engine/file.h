@@ -62,7 +62,13 @@ void file_repair(struct lock *wq_lock);
  */
 enum file_kind file_classify(int fd);
 
-/* In the child of fork: the lock that another thread held is nobody's. */
+/* In the child of fork, at once: files can be made. */
+void file_fork_child(void);
+
+/*
+ * Later, before the first of them is watched or closed: locks that other threads held
+ * are nobody's, and there are no watchers; who has some puts them back.
+ */
 void file_reset_all(void);
 
 /* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */

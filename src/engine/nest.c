@@ -27,6 +27,8 @@ static struct lock nest_mutex = LOCK_INIT(LOCK_NESTING);
 
 void nest_lock(void)
 {
+	if (ep_needs_fix_up) /* the search takes the locks of eventpolls itself */
+		ep_fix_up();
 	section_acquire(&nest_mutex, NULL);
 }
 

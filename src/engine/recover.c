@@ -163,7 +163,7 @@ static void ep_inherit(struct eventpoll *ep)
 
 /*
  * Nothing of this happens in fork itself: a child that only goes on to exec another
- * program pays nothing.  The wait queues of files were emptied there.
+ * program pays nothing.
  */
 void ep_fix_up(void)
 {

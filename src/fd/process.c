@@ -97,7 +97,7 @@ static void process_become_child(void)
 	__atomic_add_fetch(&table_fork_count, 1, __ATOMIC_RELAXED);
 	table_fork_child();
 	session_fork_child();
-	file_reset_all();
+	file_fork_child();
 	loop_reset();
 	beacon_reset();
 	waiter_reset_all();

@@ -271,3 +271,25 @@ Test(engine_nest, tower_of_two_halves_is_measured_whole)
 	cr_assert_eq(link_up(2, 4), 0);
 	cr_assert_eq(link_up(5, 0), -ELOOP);
 }
+
+static void *hold_mtx(void *ep)
+{
+	lock_acquire(&((struct eventpoll *)ep)->mtx);
+	return NULL;
+}
+
+/* The thread that held the inner eventpoll's lock is not in the child. */
+Test(engine_nest, child_of_fork_nests_what_another_thread_had_locked, .timeout = 20)
+{
+	pthread_t ghost;
+
+	open_chain();
+	cr_assert_eq(pthread_create(&ghost, NULL, hold_mtx, chain[1].ep), 0);
+	cr_assert_eq(pthread_join(ghost, NULL), 0);
+	cr_assert(section_enter());
+	ep_fork_child();
+	nest_lock();
+	cr_assert_eq(nest_check_loop(chain[0].epfile, chain[1].epfile), 0);
+	nest_unlock();
+	section_leave();
+}
