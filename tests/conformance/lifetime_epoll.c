@@ -251,32 +251,6 @@ CLAIM(a_file_closed_after_it_became_ready_is_not_reported_to_the_next_wait)
 
 /* ---- sent to somebody -------------------------------------------------- */
 
-/* Send @fd over one end of a unix socket pair and close it here; it waits in the queue. */
-static void send_away(int through, int fd)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec data = {.iov_base = (void *)(uintptr_t) "x", .iov_len = 1};
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	struct cmsghdr *header;
-
-	memset(&control, 0, sizeof(control));
-	header = CMSG_FIRSTHDR(&message);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(int));
-	EXPECT_INT(sendmsg(through, &message, 0), ==, 1);
-	CLOSE(fd);
-}
-
 CLAIM_EXCEPT("poll", NO_ZOMBIES, a_file_sent_over_a_socket_is_watched_until_nobody_can_receive_it)
 {
 	int epfd = epoll_open();
@@ -286,7 +260,8 @@ CLAIM_EXCEPT("poll", NO_ZOMBIES, a_file_sent_over_a_socket_is_watched_until_nobo
 	unix_open(carrier);
 	put(p[1], 1);
 	watch(epfd, p[0], EPOLLIN, 1);
-	send_away(carrier[0], p[0]);
+	fd_send(carrier[0], p[0]);
+	CLOSE(p[0]);
 	for (int i = 0; i < 3; i++)
 		EXPECT_EVENTS(epfd, 0, {EPOLLIN, 1});
 	CLOSE(carrier[0], carrier[1]);

@@ -146,6 +146,54 @@ uint64_t count_take(int event_fd)
 	return n;
 }
 
+/* What carries one descriptor over a unix socket. */
+struct carrier {
+	char byte;
+	struct iovec data;
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr message;
+};
+
+static struct cmsghdr *carrier_init(struct carrier *carrier)
+{
+	memset(carrier, 0, sizeof(*carrier));
+	carrier->data = (struct iovec){.iov_base = &carrier->byte, .iov_len = 1};
+	carrier->message = (struct msghdr){
+		.msg_iov = &carrier->data,
+		.msg_iovlen = 1,
+		.msg_control = carrier->control.bytes,
+		.msg_controllen = sizeof(carrier->control.bytes),
+	};
+	return CMSG_FIRSTHDR(&carrier->message);
+}
+
+void fd_send(int unix_socket, int fd)
+{
+	struct carrier carrier;
+	struct cmsghdr *header = carrier_init(&carrier);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(int));
+	EXPECT_INT(sendmsg(unix_socket, &carrier.message, 0), ==, 1);
+}
+
+int fd_receive(int unix_socket)
+{
+	struct carrier carrier;
+	struct cmsghdr *header = carrier_init(&carrier);
+	int fd;
+
+	EXPECT_INT(recvmsg(unix_socket, &carrier.message, MSG_CMSG_CLOEXEC), ==, 1);
+	EXPECT_INT(header->cmsg_type, ==, SCM_RIGHTS);
+	memcpy(&fd, CMSG_DATA(header), sizeof(int));
+	return fd;
+}
+
 void close_all(const char *file, int line, const int *fds, int nr)
 {
 	for (int i = 0; i < nr; i++)

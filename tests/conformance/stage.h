@@ -36,6 +36,8 @@ size_t drain(int fd);		    /* read until EAGAIN or the end of file */
 int shutdown_writing(int socket);   /* of a socket; -1 and errno */
 void count_up(int event_fd, uint64_t n);
 uint64_t count_take(int event_fd);
+void fd_send(int unix_socket, int fd); /* a duplicate of it, with one byte */
+int fd_receive(int unix_socket);
 
 /* CLOSE(a, b, c): each must be open. */
 #define CLOSE(...)                                                \
