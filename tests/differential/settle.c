@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/*
+ * settle.c - what a step causes has happened when it ends.
+ *
+ * Most files tell their watchers before the call returns.  What does not:
+ *
+ *	network		packets over the loopback wait in the queue of the processor
+ *			that sent them.  It is first in, first out: a datagram of our
+ *			own that has come back was behind all of them.  An answer to a
+ *			packet is queued in turn: hence several rounds.  The walk stays
+ *			on one processor, and Nagle is off.
+ *	terminals	what is written travels by a kernel thread, for which poll(2)
+ *			waits if the terminal has less to read than VMIN says.  A master
+ *			has no VMIN of its own; so programs write to masters only.
+ */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "walk.h"
+
+enum {
+	ROUNDS = 4,	/* SYN, SYN and ACK, ACK; and one for good measure */
+	VMIN_MAX = 255, /* more than programs write to a terminal */
+};
+
+static int echo = -1;
+static struct step slave;
+static bool has_slave;
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+int own_fd(int fd)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, OWN_FDS);
+
+	if (moved < 0)
+		fail("walk: cannot have a descriptor above the program's");
+	close(fd);
+	return moved;
+}
+
+void settle_init(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		fail("walk: cannot stay on one processor");
+}
+
+void settle_note_inet(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t length = sizeof(address);
+
+	if (echo >= 0)
+		return;
+	echo = own_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(echo, (void *)&address, sizeof(address)) < 0 ||
+	    getsockname(echo, (void *)&address, &length) < 0 ||
+	    connect(echo, (void *)&address, sizeof(address)) < 0)
+		fail("walk: no datagrams over the loopback");
+}
+
+void settle_note_terminal(int name)
+{
+	slave.args[0].name = name;
+	has_slave = true;
+}
+
+static void settle_inet(void)
+{
+	char byte = 0;
+
+	for (int i = 0; i < ROUNDS; i++)
+		if (send(echo, &byte, 1, 0) != 1 || recv(echo, &byte, 1, 0) != 1)
+			fail("walk: a datagram over the loopback did not come back");
+}
+
+/* What was written at the other end of @fd has arrived; nothing if it is no terminal. */
+static void settle_terminal(int fd)
+{
+	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+	struct termios termios;
+	cc_t least;
+
+	if (tcgetattr(fd, &termios) < 0)
+		return;
+	least = termios.c_cc[VMIN];
+	termios.c_cc[VMIN] = VMIN_MAX;
+	tcsetattr(fd, TCSANOW, &termios);
+	poll(&pollfd, 1, 0);
+	termios.c_cc[VMIN] = least;
+	tcsetattr(fd, TCSANOW, &termios);
+}
+
+void settle(void)
+{
+	if (echo >= 0)
+		settle_inet();
+	if (has_slave)
+		settle_terminal(step_fd(&slave, 0));
+}
