@@ -9,13 +9,9 @@
  *
  * Often a description only may have lived on (a fork, long ago), and S has
  * forgotten the watch with its last descriptor.  Zombies above a bound are looked
- * for in what the kernel says of S in /proc.
+ * for in what the kernel has registered.
  */
 #include "engine/internal.h"
-
-#include "real/ownfd.h"
-#include "real/procpath.h"
-#include "real/sys.h"
 
 /*
  * The descriptor of @epi, visible or parked, is about to be closed.  Call this
@@ -62,67 +58,14 @@ void ep_revive(struct epitem *epi)
 	rb_insert(&ep->rbr, &epi->rbn, ep_item_compare);
 }
 
-/* Reads /proc/self/fdinfo/<epfd>, and finds the tags in it. */
-struct zombie_scan {
-	struct eventpoll *ep;
-	unsigned int nr_matched; /* of "data:" */
-	bool is_in_number;
-	uint64_t number;
-};
-
-static int zombie_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The kernel still knows the registration of this tag. */
-static void zombie_seen(struct eventpoll *ep, uint64_t tag)
+/* The source still has a registration under this tag. */
+static void ep_see_zombie(void *ctx, const struct source_watch *watch)
 {
 	bool is_foreign;
-	struct epitem *epi = ep_find_tag(ep, tag, &is_foreign);
+	struct epitem *epi = ep_find_tag(ctx, watch->tag, &is_foreign);
 
 	if (epi && epi->state == ITEM_ZOMBIE)
 		epi->noise = 1;
-}
-
-/* "tfd: 7 events: 19 data: 5eed000001000001 pos:0 ...": hexadecimal, after blanks. */
-static void zombie_scan_char(struct zombie_scan *scan, char c)
-{
-	static const char word[] = "data:";
-
-	if (scan->nr_matched < sizeof(word) - 1) {
-		scan->nr_matched = c == word[scan->nr_matched] ? scan->nr_matched + 1 : c == 'd';
-		return;
-	}
-	if (zombie_digit(c) >= 0) {
-		scan->is_in_number = true;
-		scan->number = scan->number << 4 | (uint64_t)zombie_digit(c);
-		return;
-	}
-	if (!scan->is_in_number)
-		return;
-	zombie_seen(scan->ep, scan->number);
-	*scan = (struct zombie_scan){.ep = scan->ep};
-}
-
-/* Returns whether the whole of it could be read. */
-static bool zombie_scan_fdinfo(struct eventpoll *ep)
-{
-	struct zombie_scan scan = {.ep = ep};
-	char path[PROCPATH_SIZE], chunk[1024];
-	long len;
-	int fd;
-
-	fd = ownfd_borrow(procpath(path, "fdinfo", ep->source.fd));
-	if (fd < 0)
-		return false;
-	while ((len = sys_read(fd, chunk, sizeof(chunk))) > 0)
-		for (long i = 0; i < len; i++)
-			zombie_scan_char(&scan, chunk[i]);
-	ownfd_return(fd);
-	return len == 0;
 }
 
 void ep_sweep_zombies(struct eventpoll *ep)
@@ -131,7 +74,7 @@ void ep_sweep_zombies(struct eventpoll *ep)
 
 	list_for_each_entry(epi, &ep->zombies, rdllink)
 		epi->noise = 0;
-	if (zombie_scan_fdinfo(ep))
+	if (ep->source.ops->list(&ep->source, ep_see_zombie, ep) == 0)
 		list_for_each_entry_safe(epi, next, &ep->zombies, rdllink)
 			if (!epi->noise)
 				ep_remove(epi);

@@ -39,6 +39,16 @@ struct source_poll;
  */
 #define SOURCE_LATCH EPOLLWAKEUP
 
+/* One registration, as the source has it. */
+struct source_watch {
+	int fd; /* the number it was made under */
+	uint32_t events;
+	uint64_t tag;
+};
+
+/* Is shown registrations, one after the other. */
+typedef void source_see(void *ctx, const struct source_watch *watch);
+
 struct source_ops {
 	const char *name;
 
@@ -113,6 +123,13 @@ struct source_ops {
 	 * it on.  NULL where the poll set tells everything.  Loop lock held.
 	 */
 	uint64_t (*due_ns)(const struct source *source);
+
+	/*
+	 * Show @see all registrations, others' too.  0, or -errno if they could not
+	 * be found out: then not all have been shown.  Loop lock held where the
+	 * source is driven by the poll loop.  @see calls nothing of the source.
+	 */
+	int (*list)(const struct source *source, source_see *see, void *ctx);
 
 	/*
 	 * Make the epfd itself readable or not, for those who poll it.  NULL where

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "real/real.h"
 #include "real/sys.h"
+#include "source/fdinfo.h"
 
 static int source_epoll_open(struct source *source, int flags)
 {
@@ -63,6 +64,11 @@ static unsigned int source_epoll_pollset(struct source *source, struct pollfd *s
 	return 1;
 }
 
+static int source_epoll_list(const struct source *source, source_see *see, void *ctx)
+{
+	return fdinfo_list(source->fd, see, ctx);
+}
+
 /*
  * Whole milliseconds, and that is what most applications ask for, go through
  * epoll_pwait, which every kernel has and every sandbox permits.
@@ -103,5 +109,6 @@ const struct source_ops source_epoll = {
 	.disarm = source_epoll_disarm,
 	.collect = source_epoll_collect,
 	.pollset = source_epoll_pollset,
+	.list = source_epoll_list,
 	.sleep = source_epoll_sleep,
 };

@@ -248,6 +248,19 @@ static unsigned int fake_pollset(struct source *source, struct pollfd *set, unsi
 	return 1;
 }
 
+static int fake_list(const struct source *source, source_see *see, void *ctx)
+{
+	struct fake *fake = fake_of(source);
+	int error = fake->failures[FAKE_LIST];
+
+	fake->failures[FAKE_LIST] = 0;
+	for (int fd = 0; !error && fd < FAKE_FDS; fd++)
+		if (fake->watches[fd].is_armed)
+			see(ctx, &(struct source_watch){fd, fake->watches[fd].events,
+							fake->watches[fd].tag});
+	return error;
+}
+
 /* -------- sleeping -------- */
 
 void fake_then(struct fake *fake, int (*step)(struct fake *fake))
@@ -289,6 +302,7 @@ const struct source_ops fake_kernel = {
 	.disarm = fake_disarm,
 	.collect = fake_collect,
 	.pollset = fake_pollset,
+	.list = fake_list,
 	.sleep = fake_sleep,
 };
 
@@ -303,5 +317,6 @@ const struct source_ops fake_plain = {
 	.lapsed = fake_lapsed,
 	.collect = fake_collect,
 	.pollset = fake_pollset,
+	.list = fake_list,
 	.show = fake_show,
 };

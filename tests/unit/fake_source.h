@@ -38,6 +38,7 @@ enum fake_op {
 	FAKE_FORGET,
 	FAKE_LAPSED, /* events: the mask */
 	FAKE_SHOW,   /* events: 1 ready, 0 not */
+	FAKE_LIST,   /* not noted: it changes nothing */
 	FAKE_NR_OPS,
 };
 
