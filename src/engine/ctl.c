@@ -89,7 +89,7 @@ static int ep_insert(struct eventpoll *ep, int fd, struct file *file, struct epo
 	}
 	if (old) { /* S did not know it any more: its close passed us by */
 		probe(ep->counts, PROBE_REPLACED);
-		ep_remove(old);
+		ep_leave(old);
 	}
 	ep_item_link(epi, file);
 	return 0;
@@ -266,6 +266,20 @@ int ep_control(struct eventpoll *ep, int op, int fd, struct file *file, struct e
 	}
 }
 
+static const char *ep_op_name(int op)
+{
+	switch (op) {
+	case EPOLL_CTL_ADD:
+		return "EPOLL_CTL_ADD";
+	case EPOLL_CTL_MOD:
+		return "EPOLL_CTL_MOD";
+	case EPOLL_CTL_DEL:
+		return "EPOLL_CTL_DEL";
+	default:
+		return "an unknown operation";
+	}
+}
+
 int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_event *event,
 	   struct file **ret_file)
 {
@@ -303,6 +317,7 @@ int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_
 		ret = loop;
 	if (ret == 0)
 		ret = ep_control(ep, op, fd, file, &copy, ret_file);
+	selfcheck_changed(&ep->check, ep_op_name(op), fd);
 	ep_unlock_source(is_locked);
 out:
 	ep_release_mtx(ep);

@@ -18,6 +18,7 @@ struct pool ep_pool = POOL_INIT(struct eventpoll);
 void ep_configure(const struct ep_config *config)
 {
 	ep_config = *config;
+	selfcheck_is_on = config->has_selfcheck;
 	waiter_abandoned = ep_waiter_abandoned;
 	waiter_init();
 }
@@ -37,6 +38,8 @@ void ep_acquire_mtx(struct eventpoll *ep)
 
 void ep_release_mtx(struct eventpoll *ep)
 {
+	if (__builtin_expect(ep->check.after != NULL, 0))
+		selfcheck_look(ep);
 	section_release(&ep->mtx);
 }
 
@@ -142,6 +145,7 @@ static void ep_init(struct eventpoll *ep)
 	ep->has_loop = ep_config.has_loop && !ep_config.is_strict;
 	ep->has_foreign = false;
 	ep->kernel_first = true;
+	ep->check = (struct selfcheck){0};
 	ep_slot_init(ep);
 }
 
@@ -202,6 +206,7 @@ static void ep_free(struct eventpoll *ep)
 	if (ep->is_orphan)
 		ownfd_close(ep->source.fd);
 	slab_fini(&ep->items);
+	selfcheck_fini(&ep->check);
 	session_counts_put(ep->counts);
 	ep_release_mtx(ep);
 	pool_free(&ep_pool, ep->slab_slot);

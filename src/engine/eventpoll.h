@@ -29,6 +29,7 @@ struct ep_config {
 	const struct source_ops *source;
 	bool has_loop;	/* driver `thread': the poll loop collects, waiters sleep on a wait queue */
 	bool is_strict; /* every eventpoll is settled from the start */
+	bool has_selfcheck; /* compare what we believe with what is, after every change */
 };
 
 void ep_configure(const struct ep_config *config);

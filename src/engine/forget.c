@@ -29,6 +29,7 @@ static void ep_forget_item(struct epitem *epi, bool may_live_on)
 {
 	struct eventpoll *ep = epi->ep;
 	bool is_locked = ep_lock_source(ep);
+	int fd = epi->fd;
 
 	if (ep_is_visible(epi))
 		probe(ep->counts, PROBE_CLOSED);
@@ -40,8 +41,9 @@ static void ep_forget_item(struct epitem *epi, bool may_live_on)
 	} else {
 		if (ep->source.ops->forget)
 			ep->source.ops->forget(&ep->source, epi->fd);
-		ep_remove(epi);
+		ep_leave(epi);
 	}
+	selfcheck_changed(&ep->check, "the close", fd);
 	ep_unlock_source(is_locked);
 }
 

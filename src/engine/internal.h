@@ -35,7 +35,8 @@
  * the slab says is live and not NEW is whole enough to rebuild every list from.
  *
  * Ways out of an eventpoll: ep_remove() takes an item S has forgotten or never
- * knew, ep_remove_armed() one that must be disarmed first.
+ * knew, ep_remove_armed() one that must be disarmed first, ep_leave() one that S
+ * will forget by itself.
  */
 #ifndef INTERPOLL_ENGINE_INTERNAL_H
 #define INTERPOLL_ENGINE_INTERNAL_H
@@ -48,6 +49,7 @@
 #include "engine/file.h"
 #include "engine/pool.h"
 #include "engine/section.h"
+#include "engine/selfcheck.h"
 #include "engine/waiter.h"
 #include "source/loop.h"
 #include "source/source.h"
@@ -119,6 +121,7 @@ struct eventpoll {
 
 	struct probe_counts *counts;
 	struct loop_client client;
+	struct selfcheck check;
 	uint32_t slab_slot; /* ours among all eventpolls */
 	uint32_t stamp;	    /* of the present collection: older masks are worth nothing */
 	uint16_t salt;	    /* of our tags */
@@ -249,6 +252,7 @@ struct epitem *ep_item_new(struct eventpoll *ep, int fd, const struct epoll_even
 void ep_item_free(struct epitem *epi);			  /* a NEW one */
 void ep_item_link(struct epitem *epi, struct file *file); /* NEW to LIVE */
 void ep_remove(struct epitem *epi);			  /* S does not know it (any more) */
+void ep_leave(struct epitem *epi);			  /* S forgets it with its file */
 int ep_remove_armed(struct epitem *epi);		  /* S does: disarm first */
 void ep_set_keeper(struct epitem *epi, enum keeper keeper);
 int ep_arm(struct epitem *epi, uint32_t events);   /* first registration */

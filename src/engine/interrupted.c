@@ -123,8 +123,10 @@ int ep_ctl_interrupted(struct file *epfile, int op, int fd, struct file *file,
 			return -ENOMEM;
 		return section_defer(&deferred);
 	}
+	section_early_begin();
 	ret = ep_ask_kernel_unlocked(ep, op, fd, file, &deferred.event);
 	if (ret == 0 && file)
 		section_defer(&deferred);
+	section_early_end();
 	return ret;
 }

@@ -122,7 +122,7 @@ void ep_item_link(struct epitem *epi, struct file *file)
 	ep_unlock(ep);
 }
 
-/* Take @epi off everything and free it.  S has forgotten it, or soon will. */
+/* Take @epi off everything and free it.  S has forgotten it. */
 void ep_remove(struct epitem *epi)
 {
 	struct eventpoll *ep = epi->ep;
@@ -132,6 +132,7 @@ void ep_remove(struct epitem *epi)
 	ep_unqueue(epi);
 	list_del_init(&epi->rdllink); /* park, unconfirmed, zombies */
 	ep_renew(epi);
+	selfcheck_changed(&ep->check, "removing the watch", epi->fd);
 	if (epi->state == ITEM_PARKED)
 		ep->nr_parked--;
 	if (epi->state == ITEM_ZOMBIE)
@@ -151,12 +152,20 @@ void ep_remove(struct epitem *epi)
 	file_put(file);
 }
 
+void ep_leave(struct epitem *epi)
+{
+	selfcheck_left(epi, epi->generation);
+	ep_remove(epi);
+}
+
 /* The same for one that S still knows.  Returns what S said; @epi is gone either way. */
 int ep_remove_armed(struct epitem *epi)
 {
 	struct eventpoll *ep = epi->ep;
 	int ret = ep->source.ops->disarm(&ep->source, epi->fd);
 
+	if (ret < 0)
+		selfcheck_left(epi, epi->generation);
 	probe(ep->counts, PROBE_DISARMED);
 	ep_remove(epi);
 	return ret;
@@ -178,6 +187,7 @@ int ep_arm(struct epitem *epi, uint32_t events)
 	epi->armed = events; /* first: whoever is cut off here can tell that it may be */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	ret = ep->source.ops->arm(&ep->source, epi->fd, events, ep_tag(epi));
+	selfcheck_changed(&ep->check, "arming", epi->fd);
 	if (ret < 0) {
 		epi->armed = 0;
 		return ret;
@@ -200,7 +210,9 @@ int ep_rearm(struct epitem *epi, uint32_t events)
 	ep_renew(epi);
 	ep_unlock(ep);
 	ret = ep->source.ops->rearm(&ep->source, epi->fd, events, ep_tag(epi));
+	selfcheck_changed(&ep->check, "arming again", epi->fd);
 	if (ret < 0) {
+		selfcheck_left(epi, generation);
 		if (ret == -ENOENT) /* nothing is registered: the old tag is history */
 			return ret;
 		ep_lock(ep);

@@ -94,6 +94,7 @@ void ep_settle(struct eventpoll *ep)
 			ep_keep_by_kernel(epi);
 	}
 
+	selfcheck_changed(&ep->check, "settling", -1);
 	ep->is_settled = true;
 	probe(ep->counts, PROBE_SETTLED);
 	if (!ep->has_loop)

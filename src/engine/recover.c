@@ -88,7 +88,9 @@ static void ep_rebuild_gone(struct eventpoll *ep, struct epitem *epi, uint32_t s
 		epi->file = NULL;
 		file_put(file);
 	}
-	if (epi->armed && !ep->is_inherited && !ep_watches(ep, epi->fd))
+	if (epi->armed && !ep->is_inherited && ep_watches(ep, epi->fd))
+		selfcheck_left(epi, epi->generation);
+	else if (epi->armed && !ep->is_inherited)
 		ep->source.ops->disarm(&ep->source, epi->fd); /* the ADD was not to be */
 	epi->armed = 0;
 	slab_free(&ep->items, slot);
@@ -121,6 +123,7 @@ static void ep_rebuild_lists(struct eventpoll *ep)
 		if (epi->state == ITEM_NEW)
 			ep_rebuild_gone(ep, epi, slot);
 	}
+	selfcheck_changed(&ep->check, "a repair", -1);
 	probe(ep->counts, PROBE_REBUILT);
 }
 
@@ -285,6 +288,7 @@ int ep_renew_inherited(struct eventpoll *ep)
 		session_counts_set_fd(ep->counts, ep->source.fd);
 		slab_for_each(slot, &ep->items)
 			ep_arm_copy(slab_at(&ep->items, slot));
+		selfcheck_changed(&ep->check, "a fork", -1);
 	}
 	ep_unlock_source(is_locked);
 	return ret;

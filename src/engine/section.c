@@ -11,6 +11,8 @@
 
 __thread struct section section_self __attribute__((tls_model("initial-exec")));
 
+struct section_early section_early;
+
 /*
  * The thread left its section by siglongjmp.  Hand back its locks, innermost
  * first, each with what it protects made whole.
@@ -106,8 +108,10 @@ void section_run_deferred(void)
 	struct deferred deferred;
 
 	while (section_self.nr_popped != section_self.nr_deferred)
-		if (section_pop_deferred(&deferred))
+		if (section_pop_deferred(&deferred)) {
 			deferred.run(&deferred);
+			section_early_end();
+		}
 }
 
 /* A handler may interrupt a handler here: first the slot is ours, then it is
@@ -119,6 +123,7 @@ int section_defer(const struct deferred *deferred)
 	unsigned int nr = __atomic_load_n(&section->nr_deferred, __ATOMIC_RELAXED);
 	struct deferred *slot;
 
+	section_early_begin();
 	do
 		if (nr - section->nr_popped == SECTION_DEFERRED_MAX)
 			return -ENOMEM;
@@ -186,4 +191,5 @@ void section_reset(void)
 	section_self.nr_locks = 0;
 	section_self.nr_deferred = 0;
 	section_self.nr_popped = 0;
+	section_early.ended = section_early.begun; /* the other threads' calls are the parent's */
 }

@@ -141,6 +141,37 @@ void section_release(struct lock *lock);
  */
 int section_defer(const struct deferred *deferred);
 
+/*
+ * A handler's call is early while the kernel may know of it and our books do not:
+ * whoever compares the two then learns nothing.  One that could not be deferred
+ * never ends.  Counted over all threads, for the self-check.
+ */
+struct section_early {
+	uint32_t begun, ended; /* ever */
+};
+
+extern struct section_early section_early;
+
+static inline void section_early_begin(void)
+{
+	__atomic_add_fetch(&section_early.begun, 1, __ATOMIC_SEQ_CST);
+}
+
+static inline void section_early_end(void)
+{
+	__atomic_add_fetch(&section_early.ended, 1, __ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t section_early_begun(void)
+{
+	return __atomic_load_n(&section_early.begun, __ATOMIC_SEQ_CST);
+}
+
+static inline bool section_is_early(void)
+{
+	return __atomic_load_n(&section_early.ended, __ATOMIC_SEQ_CST) != section_early_begun();
+}
+
 /* In the child of fork: the section that forked holds nothing here. */
 void section_reset(void);
 

@@ -46,6 +46,7 @@ static void preload_configure(const struct settings *settings)
 		.source = settings->source == SETTINGS_SOURCE_POLL ? &source_poll : &source_epoll,
 		.has_loop = settings->driver == SETTINGS_DRIVER_THREAD,
 		.is_strict = settings->strict,
+		.has_selfcheck = settings->selfcheck,
 	};
 
 	ownfd_was_taken = table_set_internal;

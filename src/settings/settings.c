@@ -17,6 +17,13 @@
 /* At most this much of a bad value is shown again. */
 #define SHOWN_VALUE "%.80s"
 
+/* Debug builds check themselves. */
+#ifdef INTERPOLL_DEBUG
+#define SELFCHECK_FALLBACK "1"
+#else
+#define SELFCHECK_FALLBACK "0"
+#endif
+
 /* The order of the names is the order of the enums. */
 static const char *const source_names[] = {"epoll", "poll", NULL};
 static const char *const driver_names[] = {"inline", "thread", NULL};
@@ -83,6 +90,16 @@ const struct settings_row settings_table[SETTING_MAX] = {
 			.help = "make io_uring_setup fail in the program, so that\n"
 				"libuv makes epoll calls that interpoll sees",
 		},
+	[SETTING_SELFCHECK] =
+		{
+			.option = "selfcheck",
+			.variable = "INTERPOLL_SELFCHECK",
+			.kind = SETTINGS_SWITCH,
+			.allowed = "0, 1",
+			.fallback = SELFCHECK_FALLBACK,
+			.help = "compare interpoll's books with the kernel's after every\n"
+				"change, and abort with a line on stderr if they differ",
+		},
 };
 
 static const char *name_at(const char *const *names, size_t nr, size_t index)
@@ -145,14 +162,17 @@ static int parse_choice(struct parse *parse, enum setting setting)
 
 static bool parse_switch(struct parse *parse, enum setting setting)
 {
+	bool fallback = !strcmp(settings_table[setting].fallback, "1");
 	const char *raw = parse->raw[setting];
 
-	if (!raw || !strcmp(raw, "0"))
+	if (!raw)
+		return fallback;
+	if (!strcmp(raw, "0"))
 		return false;
 	if (!strcmp(raw, "1"))
 		return true;
 	refuse_value(parse, setting, "is not a value it can have");
-	return false;
+	return fallback;
 }
 
 static void parse_summary(struct parse *parse)
@@ -246,6 +266,7 @@ int settings_parse(struct settings *settings, const struct settings_input *input
 	settings->strict = parse_switch(&parse, SETTING_STRICT);
 	settings->passthrough = parse_switch(&parse, SETTING_PASSTHROUGH);
 	settings->no_io_uring = parse_switch(&parse, SETTING_NO_IO_URING);
+	settings->selfcheck = parse_switch(&parse, SETTING_SELFCHECK);
 	parse_summary(&parse);
 	parse_combination(&parse);
 	return parse.nr_refused;

@@ -31,6 +31,7 @@ enum setting {
 	SETTING_PASSTHROUGH,
 	SETTING_SUMMARY,
 	SETTING_NO_IO_URING,
+	SETTING_SELFCHECK,
 	SETTING_MAX
 };
 
@@ -72,6 +73,7 @@ struct settings {
 	bool strict;
 	bool passthrough; /* source, driver and strict then mean nothing */
 	bool no_io_uring;
+	bool selfcheck;
 	char summary[SETTINGS_PATH_SIZE]; /* "" none, "-" stderr, else an absolute path */
 };
 

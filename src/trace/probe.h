@@ -60,7 +60,10 @@
 	X(ZOMBIE, "zombie", "watches that outlived their descriptor")                              \
 	X(REPLACED, "replaced", "stale watches replaced: their close bypassed us")                 \
 	X(REBUILT, "rebuilt", "eventpolls rebuilt after fork or an abandoned call")                \
-	X(RELEASED, "released", "eventpolls handed to another program")
+	X(RELEASED, "released", "eventpolls handed to another program")                            \
+	/* the self-check */                                                                       \
+	X(CHECKED, "checked", "times our books agreed with the kernel's")                          \
+	X(UNCHECKED, "unchecked", "times the kernel's could not be read")
 
 enum probe {
 #define PROBE_ENUM(id, name, text) PROBE_##id,

@@ -35,7 +35,8 @@ def a_bad_value_is_refused_with_option_value_and_what_is_allowed(stage):
                                    ("--driver", "magic", "inline, thread"),
                                    ("--strict", "maybe", "0, 1"),
                                    ("--passthrough", "2", "0, 1"),
-                                   ("--no-io-uring", "yes", "0, 1")):
+                                   ("--no-io-uring", "yes", "0, 1"),
+                                   ("--selfcheck", "on", "0, 1")):
         stage.expect_refusal(OWN, [option, f"'{value}'", allowed], f"{option}={value}", "--", "true")
 
 
@@ -45,7 +46,8 @@ def a_bad_variable_is_refused_with_variable_value_and_what_is_allowed(stage):
                                      ("INTERPOLL_DRIVER", "magic", "inline, thread"),
                                      ("INTERPOLL_STRICT", "maybe", "0, 1"),
                                      ("INTERPOLL_PASSTHROUGH", "2", "0, 1"),
-                                     ("INTERPOLL_NO_IO_URING", "yes", "0, 1")):
+                                     ("INTERPOLL_NO_IO_URING", "yes", "0, 1"),
+                                     ("INTERPOLL_SELFCHECK", "on", "0, 1")):
         stage.expect_refusal(OWN, [variable, f"'{value}'", allowed], "true", env={variable: value})
 
 

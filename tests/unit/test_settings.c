@@ -86,9 +86,31 @@ Test(settings, nothing_given_is_all_defaults)
 	cr_assert_str_empty(settings.summary);
 }
 
+Test(settings, debug_builds_check_themselves_unless_told_otherwise)
+{
+	struct given given = {.value = {NULL}};
+	bool is_debug = false;
+
+#ifdef INTERPOLL_DEBUG
+	is_debug = true;
+#endif
+	cr_assert_eq(parse(&given), 0);
+	cr_assert_eq(settings.selfcheck, is_debug);
+	cr_assert_str_eq(settings_table[SETTING_SELFCHECK].fallback, is_debug ? "1" : "0");
+	given.value[SETTING_SELFCHECK] = "0";
+	cr_assert_eq(parse(&given), 0);
+	cr_assert_not(settings.selfcheck);
+	given.value[SETTING_SELFCHECK] = "1";
+	cr_assert_eq(parse(&given), 0);
+	cr_assert(settings.selfcheck);
+	given.value[SETTING_SELFCHECK] = "yes";
+	cr_assert_eq(parse(&given), 1);
+	cr_assert_eq(settings.selfcheck, is_debug);
+}
+
 Test(settings, empty_is_as_not_given)
 {
-	struct given given = {.value = {"", "", "", "", "", ""}};
+	struct given given = {.value = {"", "", "", "", "", "", ""}};
 
 	cr_assert_eq(parse(&given), 0);
 	expect_mode(SETTINGS_SOURCE_EPOLL, SETTINGS_DRIVER_INLINE, false);
