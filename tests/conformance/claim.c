@@ -147,6 +147,16 @@ void claim_passes(const char *file, int line)
 	verdict->line = line;
 }
 
+void claim_impossible(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(verdict->text, sizeof(verdict->text), format, arguments);
+	va_end(arguments);
+	_exit(IMPOSSIBLE_STATUS);
+}
+
 void claim_fail(const char *file, int line, const char *format, ...)
 {
 	va_list arguments;

@@ -106,6 +106,12 @@ void claim_errno(const char *file, int line, const char *text, long long result,
 
 #define FAIL(...) claim_fail(__FILE__, __LINE__, __VA_ARGS__)
 
+/*
+ * This machine does not let us show it, for this reason: the claim is not run.  Only
+ * before anything is claimed, and never for what interpoll does or does not.
+ */
+_Noreturn void claim_impossible(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* @expression is true. */
 #define EXPECT(expression)                                                           \
 	do {                                                                         \

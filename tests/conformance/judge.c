@@ -142,8 +142,14 @@ static bool await_child(pid_t pid, int *status, char *text, size_t size)
 	return is_hung;
 }
 
-/* Run @body in a child; true if it passed, else why not is in @text. */
-static bool judge(const char *name, void (*body)(void), char *text, size_t size)
+enum judgement {
+	HOLDS,
+	DOES_NOT_HOLD,
+	IMPOSSIBLE
+};
+
+/* Run @body in a child; unless it holds, why is in @text. */
+static enum judgement judge(const char *name, void (*body)(void), char *text, size_t size)
 {
 	int status;
 	pid_t pid;
@@ -156,11 +162,15 @@ static bool judge(const char *name, void (*body)(void), char *text, size_t size)
 		run_child(name, body);
 	if (pid < 0) {
 		snprintf(text, size, "fork failed: %s", strerrorname_np(errno));
-		return false;
+		return DOES_NOT_HOLD;
 	}
 	setpgid(pid, pid);
 	if (await_child(pid, &status, text, size))
-		return false;
+		return DOES_NOT_HOLD;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == IMPOSSIBLE_STATUS) {
+		snprintf(text, size, "%s", verdict->text);
+		return IMPOSSIBLE;
+	}
 	if (atomic_load(&verdict->is_written))
 		snprintf(text, size, "%s", verdict->text);
 	else if (WIFSIGNALED(status))
@@ -170,32 +180,36 @@ static bool judge(const char *name, void (*body)(void), char *text, size_t size)
 		snprintf(text, size, "exited with %d after %s:%d", WEXITSTATUS(status),
 			 verdict->file, verdict->line);
 	else
-		return true;
-	return false;
+		return HOLDS;
+	return DOES_NOT_HOLD;
 }
 
-/* Run one claim as its mode asks for; prints its line, true if it is ok. */
-static bool run_claim(const struct claim *claim)
+/* Run one claim as its mode asks for, and print its line. */
+static enum judgement run_claim(const struct claim *claim)
 {
 	bool is_excepted = claim->except && mode_is_one_of(claim->except);
 	static char text[2200];
-	bool has_passed;
+	enum judgement judgement;
 
 	text[0] = '\0';
-	has_passed =
+	judgement =
 		judge(claim->name, is_excepted && claim->deviation ? claim->deviation : claim->body,
 		      text, sizeof(text));
+	if (judgement == IMPOSSIBLE) {
+		printf("not claimed %s # %s\n", claim->name, text);
+		return judgement;
+	}
 	if (is_excepted && !claim->deviation) {
 		snprintf(text, sizeof(text), "holds after all: remove the exception");
-		has_passed = !has_passed;
+		judgement = judgement == HOLDS ? DOES_NOT_HOLD : HOLDS;
 	}
-	printf("%s %s", has_passed ? "ok" : "not ok", claim->name);
+	printf("%s %s", judgement == HOLDS ? "ok" : "not ok", claim->name);
 	if (is_excepted)
 		printf(" # deviation: %s", claim->reason);
 	putchar('\n');
-	if (!has_passed)
+	if (judgement != HOLDS)
 		printf("# %s\n", text);
-	return has_passed;
+	return judgement;
 }
 
 static bool is_asked_for(const struct claim *claim, int argc, char **argv)
@@ -210,6 +224,7 @@ static bool is_asked_for(const struct claim *claim, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	int nr_passed = 0, nr_failed = 0;
+	enum judgement judgement;
 
 	claim_read_mode();
 	/* Claims may close everything from 3 on; what our caller left open is not theirs. */
@@ -226,10 +241,9 @@ int main(int argc, char **argv)
 			printf("not claimed %s # %s\n", claim->name, claim->reason);
 			continue;
 		}
-		if (run_claim(claim))
-			nr_passed++;
-		else
-			nr_failed++;
+		judgement = run_claim(claim);
+		nr_passed += judgement == HOLDS;
+		nr_failed += judgement == DOES_NOT_HOLD;
 	}
 	printf("%d passed, %d failed\n", nr_passed, nr_failed);
 	return nr_failed > 0 || nr_passed == 0;

@@ -10,7 +10,8 @@
 
 #include "claim.h"
 
-#define FAILED_STATUS 99 /* exit status of a process whose expectation failed */
+#define FAILED_STATUS	  99 /* exit status of a process whose expectation failed */
+#define IMPOSSIBLE_STATUS 98 /* ... of a claim that cannot be shown here */
 
 /*
  * What the child that runs a claim shares with the parent that judges it.  A
