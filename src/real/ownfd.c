@@ -39,9 +39,18 @@ static int ownfd_note(int fd)
 	return fd;
 }
 
-int ownfd_dup(int fd)
+static int ownfd_dup_high(int fd)
 {
 	return ownfd_note(sys_fcntl(fd, F_DUPFD_CLOEXEC, OWNFD_MIN));
+}
+
+int ownfd_dup(int fd)
+{
+	int own = ownfd_dup_high(fd);
+
+	if (own < 0) /* the limit is low: better a small number than none */
+		own = ownfd_note(sys_fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	return own;
 }
 
 int ownfd_take(int fd)
@@ -50,8 +59,8 @@ int ownfd_take(int fd)
 
 	if (fd < 0)
 		return fd;
-	high = ownfd_dup(fd);
-	if (high < 0) /* the limit is low: better a small number than none */
+	high = ownfd_dup_high(fd);
+	if (high < 0)
 		return ownfd_note(fd);
 	sys_close(fd);
 	return high;

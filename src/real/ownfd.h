@@ -15,7 +15,10 @@
  */
 int ownfd_take(int fd);
 
-/* A second, close-on-exec descriptor of our own for the description of @fd.  -errno. */
+/*
+ * A second, close-on-exec descriptor of our own for the description of @fd, numbered
+ * low if there is none high enough.  -errno.
+ */
 int ownfd_dup(int fd);
 
 /* Close a descriptor of our own; nothing for -1. */
