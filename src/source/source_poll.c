@@ -43,6 +43,7 @@
 #include "base/clock.h"
 #include "base/pages.h"
 #include "real/beacon.h"
+#include "real/ownfd.h"
 #include "real/sys.h"
 #include "source/loop.h"
 #include "source/pollset.h"
@@ -110,13 +111,13 @@ static void source_poll_fini(struct source *source)
 static int ask_kernel(int fd, mode_t mode)
 {
 	struct epoll_event event = {0};
-	int epfd = sys_epoll_create1(EPOLL_CLOEXEC);
+	int epfd = ownfd_borrow_epoll();
 	int ret;
 
 	if (epfd < 0) /* no descriptor is left to ask with: most likely then */
 		return S_ISREG(mode) || S_ISDIR(mode) || S_ISBLK(mode) ? -EPERM : 0;
 	ret = sys_epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event);
-	sys_close(epfd);
+	ownfd_return(epfd);
 	return ret;
 }
 
