@@ -12,20 +12,12 @@ void (*ownfd_was_closed)(int fd);
 /* The descriptor borrowed now, plus 1; 0: none. */
 static __thread int ownfd_borrowed __attribute__((tls_model("initial-exec")));
 
-static int ownfd_lend(int fd)
-{
-	__atomic_store_n(&ownfd_borrowed, fd < 0 ? 0 : fd + 1, __ATOMIC_RELAXED);
-	return fd;
-}
-
 int ownfd_borrow(const char *path)
 {
-	return ownfd_lend(sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
-}
+	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 
-int ownfd_borrow_epoll(void)
-{
-	return ownfd_lend(sys_epoll_create1(EPOLL_CLOEXEC));
+	__atomic_store_n(&ownfd_borrowed, fd < 0 ? 0 : fd + 1, __ATOMIC_RELAXED);
+	return fd;
 }
 
 void ownfd_return(int fd)

@@ -25,12 +25,11 @@ int ownfd_dup(int fd);
 void ownfd_close(int fd);
 
 /*
- * Open the file at @path, or a kernel epoll, close-on-exec, for the length of one
- * look at it; one at a time a thread.  A thread that leaves in the middle by
- * siglongjmp() gives it back with ownfd_recover().  -errno as openat(2), epoll_create1(2).
+ * Open the file at @path, close-on-exec, for the length of one look at it; one at a
+ * time a thread.  A thread that leaves in the middle by siglongjmp() gives it back
+ * with ownfd_recover().  -errno as openat(2).
  */
 int ownfd_borrow(const char *path);
-int ownfd_borrow_epoll(void);
 void ownfd_return(int fd);
 void ownfd_recover(void);
 

@@ -43,7 +43,6 @@
 #include "base/clock.h"
 #include "base/pages.h"
 #include "real/beacon.h"
-#include "real/ownfd.h"
 #include "real/sys.h"
 #include "source/loop.h"
 #include "source/pollset.h"
@@ -105,24 +104,23 @@ static void source_poll_fini(struct source *source)
 
 /*
  * Whether a file can be polled is known for certain to the kernel only: some
- * regular files can (/proc/self/mounts), some devices cannot.  An epoll of a
- * moment's life tells.
+ * regular files can (/proc/self/mounts), some devices cannot.  The beacon is an
+ * epoll that can tell, and who jumps away in between leaves a watch there that is
+ * met again, and no descriptor.
  */
-static int ask_kernel(int fd, mode_t mode)
+static int ask_kernel(const struct source *source, int fd)
 {
-	struct epoll_event event = {0};
-	int epfd = ownfd_borrow_epoll();
-	int ret;
+	struct epoll_event event = {.events = EPOLLET};
+	int ret = sys_epoll_ctl(source->fd, EPOLL_CTL_ADD, fd, &event);
 
-	if (epfd < 0) /* no descriptor is left to ask with: most likely then */
-		return S_ISREG(mode) || S_ISDIR(mode) || S_ISBLK(mode) ? -EPERM : 0;
-	ret = sys_epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event);
-	ownfd_return(epfd);
-	return ret;
+	if (ret < 0 && ret != -EEXIST)
+		return ret;
+	sys_epoll_ctl(source->fd, EPOLL_CTL_DEL, fd, NULL);
+	return 0;
 }
 
 /* What epoll_ctl(2) would say to ADD of @fd.  0 or -errno. */
-static int check_pollable(int fd)
+static int check_pollable(const struct source *source, int fd)
 {
 	struct pollfd probe = {.fd = fd};
 	struct stat st;
@@ -136,7 +134,7 @@ static int check_pollable(int fd)
 	ret = sys_fstat(fd, &st);
 	if (ret < 0 || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode))
 		return ret;
-	return ask_kernel(fd, st.st_mode);
+	return ask_kernel(source, fd);
 }
 
 static bool is_latched(const struct pollset_file *file)
@@ -166,7 +164,7 @@ static int source_poll_arm(struct source *source, int fd, uint32_t events, uint6
 {
 	struct pollset *set = &source->poll->set;
 	uint32_t position;
-	int ret = check_pollable(fd);
+	int ret = check_pollable(source, fd);
 
 	if (ret < 0)
 		return ret;
@@ -375,16 +373,6 @@ static uint64_t source_poll_due_ns(const struct source *source)
 	return CLOCK_FOREVER;
 }
 
-static int source_poll_list(const struct source *source, source_see *see, void *ctx)
-{
-	const struct pollset *set = &source->poll->set;
-
-	for (uint32_t i = 0; i < set->nr; i++)
-		see(ctx, &(struct source_watch){set->fds[i].fd, set->files[i].events,
-						set->files[i].tag});
-	return 0;
-}
-
 static void source_poll_show(struct source *source, bool is_ready)
 {
 	if (is_ready)
@@ -406,6 +394,5 @@ const struct source_ops source_poll = {
 	.collect = source_poll_collect,
 	.pollset = source_poll_pollset,
 	.due_ns = source_poll_due_ns,
-	.list = source_poll_list,
 	.show = source_poll_show,
 };
