@@ -28,7 +28,10 @@ struct list_head {
 };
 
 /* Initialiser of a list called @name. */
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name)          \
+	{                        \
+		&(name), &(name) \
+	}
 
 /* Make @head an empty list, or a place that is on no list. */
 static inline void list_init(struct list_head *head)
@@ -126,6 +129,19 @@ static inline void list_splice_tail_init(struct list_head *from, struct list_hea
 	list_splice_between(from, head->prev, head);
 }
 
+/*
+ * Whoever changed the list @head was cut off: of the two directions, next is whole.
+ */
+static inline void list_mend(struct list_head *head)
+{
+	struct list_head *node = head;
+
+	do {
+		node->next->prev = node;
+		node = node->next;
+	} while (node != head);
+}
+
 /* The structure of @type whose @member is the place @node. */
 #define list_entry(node, type, member) ((type *)((uintptr_t)(node)-offsetof(type, member)))
 
@@ -141,8 +157,7 @@ static inline void list_splice_tail_init(struct list_head *from, struct list_hea
 #define list_is_end(pos, head, member) (&(pos)->member == (head))
 
 /* Take and return the first structure of @head, NULL if there is none. */
-#define list_pop_entry(head, type, member)                                                         \
-	((type *)list_pop_offset((head), offsetof(type, member)))
+#define list_pop_entry(head, type, member) ((type *)list_pop_offset((head), offsetof(type, member)))
 
 static inline void *list_pop_offset(struct list_head *head, size_t offset)
 {
@@ -155,18 +170,18 @@ static inline void *list_pop_offset(struct list_head *head, size_t offset)
 }
 
 /* Visit every member; the list must not change meanwhile. */
-#define list_for_each_entry(pos, head, member)                                                     \
-	for (pos = list_first_entry(head, __typeof__(*pos), member);                               \
+#define list_for_each_entry(pos, head, member)                       \
+	for (pos = list_first_entry(head, __typeof__(*pos), member); \
 	     !list_is_end(pos, head, member); pos = list_next_entry(pos, member))
 
-#define list_for_each_entry_reverse(pos, head, member)                                             \
-	for (pos = list_last_entry(head, __typeof__(*pos), member);                                \
+#define list_for_each_entry_reverse(pos, head, member)              \
+	for (pos = list_last_entry(head, __typeof__(*pos), member); \
 	     !list_is_end(pos, head, member); pos = list_prev_entry(pos, member))
 
 /* Visit every member; the visitor may unlink or free @pos, but not @tmp. */
-#define list_for_each_entry_safe(pos, tmp, head, member)                                           \
-	for (pos = list_first_entry(head, __typeof__(*pos), member),                               \
-	    tmp = list_next_entry(pos, member);                                                    \
+#define list_for_each_entry_safe(pos, tmp, head, member)             \
+	for (pos = list_first_entry(head, __typeof__(*pos), member), \
+	    tmp = list_next_entry(pos, member);                      \
 	     !list_is_end(pos, head, member); pos = tmp, tmp = list_next_entry(tmp, member))
 
 #endif

@@ -10,7 +10,7 @@
  * too few.
  *
  * The number says who holds the lock to one reader only: the holder himself, in
- * lock_recover().
+ * lock_recover(), lock_tear() and lock_is_own().
  */
 #include <linux/futex.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ uint32_t lock_number_self(void)
 
 	do
 		lock_self = __atomic_add_fetch(&nr_threads, 1, __ATOMIC_RELAXED) & ~LOCK_WAITERS;
-	while (!lock_self);
+	while (!lock_self || lock_self == LOCK_TORN);
 	return lock_self;
 }
 
@@ -65,26 +65,33 @@ static bool lock_spin(struct lock *lock)
 	return false;
 }
 
+/* Does nobody hold a lock whose word is @word, or nobody who could give it back? */
+static bool lock_is_to_be_had(uint32_t word)
+{
+	return !word || (word & ~LOCK_WAITERS) == LOCK_TORN;
+}
+
 /*
  * Acquire @lock, which was held a moment ago.  A futex wait that ends early
  * (signal, word changed) is not distinguished from a wake: the loop looks.
  */
-void lock_wait_for(struct lock *lock)
+bool lock_wait_for(struct lock *lock)
 {
 	uint32_t word = 0;
 
 	if (lock_spin(lock))
-		return;
+		return true;
 	/* @word is what the lock was last seen to be; 0 is worth an attempt */
 	for (;;) {
-		uint32_t wanted = word ? word | LOCK_WAITERS : lock_own_number() | LOCK_WAITERS;
+		uint32_t wanted =
+			(lock_is_to_be_had(word) ? lock_own_number() : word) | LOCK_WAITERS;
 
 		if (word != wanted &&
 		    !__atomic_compare_exchange_n(&lock->word, &word, wanted, false,
 						 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			continue;
-		if (!word)
-			return;
+		if (lock_is_to_be_had(word))
+			return !word;
 		raw_call(SYS_futex, (long)&lock->word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG,
 			 (long)wanted, 0, 0, 0);
 		word = __atomic_load_n(&lock->word, __ATOMIC_RELAXED);
@@ -104,9 +111,7 @@ void lock_wake_one(struct lock *lock)
 
 void lock_recover(struct lock *lock, void (*repair)(struct lock *lock))
 {
-	uint32_t holder = __atomic_load_n(&lock->word, __ATOMIC_RELAXED) & ~LOCK_WAITERS;
-
-	if (!lock_self || holder != lock_self) {
+	if (!lock_is_own(lock)) {
 		/* given back without the wake, or woken for it and jumped away */
 		lock_wake_one(lock);
 		return;
@@ -117,15 +122,18 @@ void lock_recover(struct lock *lock, void (*repair)(struct lock *lock))
 	lock_release(lock);
 }
 
-void lock_break(struct lock *lock, void (*repair)(struct lock *lock))
+/* A changed word also ends the sleep of a thread that a handler has just interrupted. */
+void lock_tear(struct lock *lock)
+{
+	if (lock_is_locked(lock) && !lock_is_own(lock))
+		__atomic_store_n(&lock->word, LOCK_TORN, __ATOMIC_RELEASE);
+}
+
+bool lock_is_own(const struct lock *lock)
 {
 	uint32_t holder = __atomic_load_n(&lock->word, __ATOMIC_RELAXED) & ~LOCK_WAITERS;
 
-	if (!holder || holder == lock_self)
-		return;
-	if (repair)
-		repair(lock);
-	__atomic_store_n(&lock->word, 0, __ATOMIC_RELEASE);
+	return holder && holder == lock_self;
 }
 
 #ifdef INTERPOLL_DEBUG

@@ -44,6 +44,9 @@ enum lock_rank {
 
 #define LOCK_WAITERS (UINT32_C(1) << 31) /* somebody may sleep for it */
 
+/* The holder is no more; see lock_tear(). */
+#define LOCK_TORN (LOCK_WAITERS - 1)
+
 struct lock {
 	uint32_t word; /* 0 free, or the holder's number | LOCK_WAITERS */
 #ifdef INTERPOLL_DEBUG
@@ -72,7 +75,7 @@ extern __thread uint32_t lock_self __attribute__((tls_model("initial-exec")));
  * lock_release(); not to be called directly.
  */
 uint32_t lock_number_self(void);
-void lock_wait_for(struct lock *lock);
+bool lock_wait_for(struct lock *lock);
 void lock_wake_one(struct lock *lock);
 
 #ifdef INTERPOLL_DEBUG
@@ -140,23 +143,27 @@ static inline bool lock_try(struct lock *lock)
  * lock_acquire_nested - acquire @lock, waiting for it if need be.
  * @subclass orders the locks of one rank among each other: it must be greater
  * than that of every lock of this rank that the thread holds.
+ * Returns false if the last holder was cut off in the middle, lock_tear(): the
+ * lock is held, and what it protects is to be made whole.
  */
-static inline void lock_acquire_nested(struct lock *lock, unsigned int subclass)
+static inline bool lock_acquire_nested(struct lock *lock, unsigned int subclass)
 {
 	uint32_t expected = 0;
+	bool is_whole = true;
 
 	lock_check_order(lock, subclass);
 	if (!__atomic_compare_exchange_n(&lock->word, &expected, lock_own_number(), false,
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		lock_wait_for(lock);
+		is_whole = lock_wait_for(lock);
 	lock_note_acquired(lock, subclass);
 	(void)subclass;
+	return is_whole;
 }
 
-/* Acquire @lock, waiting for it if need be. */
-static inline void lock_acquire(struct lock *lock)
+/* Acquire @lock, waiting for it if need be.  Returns as lock_acquire_nested() does. */
+static inline bool lock_acquire(struct lock *lock)
 {
-	lock_acquire_nested(lock, 0);
+	return lock_acquire_nested(lock, 0);
 }
 
 /* Give @lock back; the calling thread holds it.  Any order of release will do. */
@@ -184,12 +191,16 @@ static inline bool lock_is_locked(const struct lock *lock)
 void lock_recover(struct lock *lock, void (*repair)(struct lock *lock));
 
 /*
- * lock_break - free @lock if another thread holds it.
+ * lock_tear - if another thread holds @lock, it will not give it back.
  * In the child of a fork made by a signal handler: the other threads are gone, but
- * what the handler interrupted goes on and may still hold @lock, or want it.
- * @repair as in lock_recover().
+ * what the handler interrupted goes on, and may hold locks or be about to wait for
+ * one.  Nothing can be made whole in the handler; whoever acquires the lock next is
+ * told to do it, also if he sleeps for it already.
  */
-void lock_break(struct lock *lock, void (*repair)(struct lock *lock));
+void lock_tear(struct lock *lock);
+
+/* Does the calling thread hold @lock?  Any context. */
+bool lock_is_own(const struct lock *lock);
 
 /*
  * lock_reset - make @lock free, whoever held it.

@@ -29,6 +29,21 @@ static struct {
 	struct pages_block *free[PAGES_ORDERS]; /* [n]: blocks of 2^n units */
 } pages = {.lock = LOCK_INIT(LOCK_PAGES)};
 
+/* Somebody was cut off in the middle: what is free may be half linked. */
+static void pages_forget_free(struct lock *lock)
+{
+	(void)lock;
+	pages.tail = NULL;
+	pages.tail_size = 0;
+	memset(pages.free, 0, sizeof(pages.free));
+}
+
+static void pages_lock(void)
+{
+	if (!lock_acquire(&pages.lock))
+		pages_forget_free(&pages.lock);
+}
+
 /* The smallest order whose blocks hold @size bytes. */
 static unsigned int pages_order(size_t size)
 {
@@ -136,7 +151,7 @@ void *pages_alloc(size_t size)
 
 	if (order >= PAGES_ORDERS)
 		return NULL;
-	lock_acquire(&pages.lock);
+	pages_lock();
 	memory = block_pop(order);
 	if (!memory) {
 		is_used = false;
@@ -161,18 +176,9 @@ void pages_free(void *memory, size_t size)
 {
 	if (!memory)
 		return;
-	lock_acquire(&pages.lock);
+	pages_lock();
 	block_push(memory, pages_order(size));
 	lock_release(&pages.lock);
-}
-
-/* Somebody was cut off in the middle: what is free may be half linked. */
-static void pages_forget_free(struct lock *lock)
-{
-	(void)lock;
-	pages.tail = NULL;
-	pages.tail_size = 0;
-	memset(pages.free, 0, sizeof(pages.free));
 }
 
 void pages_fork_child(void)
@@ -185,7 +191,7 @@ void pages_fork_child(void)
 
 void pages_fork_interrupted(void)
 {
-	lock_break(&pages.lock, pages_forget_free);
+	lock_tear(&pages.lock);
 }
 
 void pages_recover(void)
@@ -197,7 +203,7 @@ size_t pages_mapped(void)
 {
 	size_t mapped;
 
-	lock_acquire(&pages.lock);
+	pages_lock();
 	mapped = pages.mapped;
 	lock_release(&pages.lock);
 	return mapped;

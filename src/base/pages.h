@@ -45,7 +45,7 @@ void pages_free(void *pages, size_t size);
  */
 void pages_fork_child(void);
 
-/* The same, where a handler forked and what it interrupted goes on: see lock_break(). */
+/* The same, where a handler forked and what it interrupted goes on: see lock_tear(). */
 void pages_fork_interrupted(void);
 
 /*

@@ -42,6 +42,12 @@ static void link_write(uint32_t *link, uint32_t value)
 	__atomic_store_n(link, value, __ATOMIC_RELAXED);
 }
 
+/* A slot that is free twice would be handed out twice: who is cut off here leaks it. */
+static void slab_keep_order(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 void slab_init(struct slab *slab, size_t object_size)
 {
 	size_t per_chunk;
@@ -93,6 +99,7 @@ void *slab_alloc(struct slab *slab, uint32_t *ret_slot)
 		uint32_t *link = slab_link(slab, slot);
 
 		slab->free = link_read(link);
+		slab_keep_order();
 		link_write(link, SLAB_LIVE);
 	}
 	slab->nr_live++;
@@ -107,6 +114,7 @@ void slab_free(struct slab *slab, uint32_t slot)
 	ensure(slab_is_live(slab, slot));
 	link = slab_link(slab, slot);
 	link_write(link, slab->free);
+	slab_keep_order();
 	slab->free = slot;
 	slab->nr_live--;
 }

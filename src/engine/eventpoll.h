@@ -30,6 +30,9 @@ struct ep_config {
 	bool has_loop;	/* driver `thread': the poll loop collects, waiters sleep on a wait queue */
 	bool is_strict; /* every eventpoll is settled from the start */
 	bool has_selfcheck; /* compare what we believe with what is, after every change */
+
+	/* Does @fd name @file?  For the child of fork; NULL: all do that did. */
+	bool (*names)(int fd, const struct file *file);
 };
 
 void ep_configure(const struct ep_config *config);
@@ -112,7 +115,7 @@ void ep_distrust_all(void);
  */
 void ep_fork_child(void);
 
-/* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */
+/* Before that, where a handler forked and what it interrupted goes on: see lock_tear(). */
 void ep_fork_interrupted(void);
 
 /* The descriptor through which the application knows @epfile. */

@@ -105,19 +105,9 @@ enum file_kind file_classify(int fd)
 	}
 }
 
-/*
- * Each step of linking and unlinking leaves the chain of next pointers whole; the
- * other direction is mended along it.
- */
 void file_repair(struct lock *wq_lock)
 {
-	struct file *file = list_entry(wq_lock, struct file, wq_lock);
-	struct list_head *node = &file->wq;
-
-	do {
-		node->next->prev = node;
-		node = node->next;
-	} while (node != &file->wq);
+	list_mend(&list_entry(wq_lock, struct file, wq_lock)->wq);
 }
 
 void file_fork_interrupted(void)
@@ -126,7 +116,7 @@ void file_fork_interrupted(void)
 	for (uint32_t slot = 0; slot < slab_limit(&file_pool.slab); slot++) {
 		struct file *file = slab_at(&file_pool.slab, slot);
 
-		lock_break(&file->wq_lock, file_repair);
+		lock_tear(&file->wq_lock);
 	}
 }
 

@@ -71,7 +71,7 @@ void file_fork_child(void);
  */
 void file_reset_all(void);
 
-/* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */
+/* Before that, where a handler forked and what it interrupted goes on: see lock_tear(). */
 void file_fork_interrupted(void);
 
 #endif

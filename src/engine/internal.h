@@ -257,6 +257,10 @@ int ep_remove_armed(struct epitem *epi);		  /* S does: disarm first */
 void ep_set_keeper(struct epitem *epi, enum keeper keeper);
 int ep_arm(struct epitem *epi, uint32_t events);   /* first registration */
 int ep_rearm(struct epitem *epi, uint32_t events); /* new generation */
+int ep_source_arm(struct eventpoll *ep, int fd, uint32_t events, uint64_t tag);
+int ep_source_rearm(struct eventpoll *ep, int fd, uint32_t events, uint64_t tag);
+int ep_source_disarm(struct eventpoll *ep, int fd);
+int ep_source_collect(struct eventpoll *ep, int max); /* into the slot */
 int ep_item_compare(const struct rb_node *left, const struct rb_node *right);
 
 /* -------- ctl.c; mtx held, source locked -------- */

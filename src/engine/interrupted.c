@@ -57,7 +57,7 @@ static void ep_finish_interrupted(const struct deferred *deferred)
 		goto out;
 	is_locked = ep_lock_source(ep);
 	epi = ep_find(ep, file, deferred->fd);
-	if (!ep->source.ops->has_kernel_epoll)
+	if (!ep->source.ops->has_kernel_epoll || ep->is_inherited)
 		ep_control(ep, deferred->op, deferred->fd, file, &event, NULL);
 	else if (epi)
 		ep_adopt(epi, deferred->op, &event);
@@ -116,7 +116,7 @@ int ep_ctl_interrupted(struct file *epfile, int op, int fd, struct file *file,
 		if (ret < 0)
 			return ret;
 	}
-	if (!ep->source.ops->has_kernel_epoll) {
+	if (!ep->source.ops->has_kernel_epoll || ep->is_inherited) {
 		if (sys_fcntl(fd, F_GETFD, 0) < 0)
 			return -EBADF;
 		if (!file) /* the table cannot learn of it here */

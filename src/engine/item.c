@@ -162,7 +162,7 @@ void ep_leave(struct epitem *epi)
 int ep_remove_armed(struct epitem *epi)
 {
 	struct eventpoll *ep = epi->ep;
-	int ret = ep->source.ops->disarm(&ep->source, epi->fd);
+	int ret = ep_source_disarm(ep, epi->fd);
 
 	if (ret < 0)
 		selfcheck_left(epi, epi->generation);
@@ -179,6 +179,43 @@ void ep_set_keeper(struct epitem *epi, enum keeper keeper)
 	epi->keeper = (uint8_t)keeper;
 }
 
+/*
+ * What a source is told goes nowhere while it is the parent's, and counts as done: the
+ * child's own will be told when it is opened.  A handler may have forked just now.
+ */
+static int ep_told(const struct eventpoll *ep, int ret)
+{
+	return ep->is_inherited ? 0 : ret;
+}
+
+int ep_source_arm(struct eventpoll *ep, int fd, uint32_t events, uint64_t tag)
+{
+	if (ep->is_inherited)
+		return 0;
+	return ep_told(ep, ep->source.ops->arm(&ep->source, fd, events, tag));
+}
+
+int ep_source_rearm(struct eventpoll *ep, int fd, uint32_t events, uint64_t tag)
+{
+	if (ep->is_inherited)
+		return 0;
+	return ep_told(ep, ep->source.ops->rearm(&ep->source, fd, events, tag));
+}
+
+int ep_source_disarm(struct eventpoll *ep, int fd)
+{
+	if (ep->is_inherited)
+		return 0;
+	return ep_told(ep, ep->source.ops->disarm(&ep->source, fd));
+}
+
+int ep_source_collect(struct eventpoll *ep, int max)
+{
+	if (ep->is_inherited)
+		return 0;
+	return ep->source.ops->collect(&ep->source, ep->slot, max);
+}
+
 int ep_arm(struct epitem *epi, uint32_t events)
 {
 	struct eventpoll *ep = epi->ep;
@@ -186,7 +223,7 @@ int ep_arm(struct epitem *epi, uint32_t events)
 
 	epi->armed = events; /* first: whoever is cut off here can tell that it may be */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	ret = ep->source.ops->arm(&ep->source, epi->fd, events, ep_tag(epi));
+	ret = ep_source_arm(ep, epi->fd, events, ep_tag(epi));
 	selfcheck_changed(&ep->check, "arming", epi->fd);
 	if (ret < 0) {
 		epi->armed = 0;
@@ -209,7 +246,7 @@ int ep_rearm(struct epitem *epi, uint32_t events)
 	ep_lock(ep);
 	ep_renew(epi);
 	ep_unlock(ep);
-	ret = ep->source.ops->rearm(&ep->source, epi->fd, events, ep_tag(epi));
+	ret = ep_source_rearm(ep, epi->fd, events, ep_tag(epi));
 	selfcheck_changed(&ep->check, "arming again", epi->fd);
 	if (ret < 0) {
 		selfcheck_left(epi, generation);

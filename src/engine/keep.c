@@ -124,10 +124,10 @@ static void ep_release_item(struct epitem *epi)
 	uint64_t data = epi->event.data.u64;
 
 	if (epi->event.events & EPOLLEXCLUSIVE) {
-		ep->source.ops->disarm(&ep->source, epi->fd);
-		ep->source.ops->arm(&ep->source, epi->fd, epi->event.events, data);
+		ep_source_disarm(ep, epi->fd);
+		ep_source_arm(ep, epi->fd, epi->event.events, data);
 	} else {
-		ep->source.ops->rearm(&ep->source, epi->fd, ep_kernel_mask(epi), data);
+		ep_source_rearm(ep, epi->fd, ep_kernel_mask(epi), data);
 	}
 }
 

@@ -39,7 +39,7 @@ void nest_unlock(void)
 
 void nest_break(void)
 {
-	lock_break(&nest_mutex, NULL);
+	lock_tear(&nest_mutex);
 }
 
 void nest_reset(void)

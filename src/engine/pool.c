@@ -29,5 +29,5 @@ void pool_reset(struct pool *pool)
 
 void pool_break(struct pool *pool)
 {
-	lock_break(&pool->lock, NULL);
+	lock_tear(&pool->lock);
 }

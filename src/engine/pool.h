@@ -38,7 +38,7 @@ void pool_free(struct pool *pool, uint32_t slot);
 /* In the child of fork: the lock that another thread held is nobody's. */
 void pool_reset(struct pool *pool);
 
-/* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */
+/* Before that, where a handler forked and what it interrupted goes on: see lock_tear(). */
 void pool_break(struct pool *pool);
 
 #endif

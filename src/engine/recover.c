@@ -90,13 +90,13 @@ static void ep_rebuild_gone(struct eventpoll *ep, struct epitem *epi, uint32_t s
 	}
 	if (epi->armed && !ep->is_inherited && ep_watches(ep, epi->fd))
 		selfcheck_left(epi, epi->generation);
-	else if (epi->armed && !ep->is_inherited)
-		ep->source.ops->disarm(&ep->source, epi->fd); /* the ADD was not to be */
+	else if (epi->armed)
+		ep_source_disarm(ep, epi->fd); /* the ADD was not to be */
 	epi->armed = 0;
 	slab_free(&ep->items, slot);
 }
 
-/* Tree and lists of items, from the slab.  Waiters are left alone. */
+/* Tree and lists of items, from the slab.  Waiters stay where they are. */
 static void ep_rebuild_lists(struct eventpoll *ep)
 {
 	uint32_t slot;
@@ -106,6 +106,8 @@ static void ep_rebuild_lists(struct eventpoll *ep)
 	list_init(&ep->parked);
 	list_init(&ep->unconfirmed);
 	list_init(&ep->zombies);
+	list_mend(&ep->waiters);
+	list_mend(&ep->wq);
 	ep->ovflist = EP_UNACTIVE_PTR;
 	ep->nr_parked = 0;
 	ep->nr_zombies = 0;
@@ -135,6 +137,13 @@ void ep_repair(struct lock *mtx)
 		ep_rebuild_lists(ep);
 }
 
+/* Does @epi watch through a descriptor that another thread opened too late for us? */
+static bool ep_is_nameless(const struct epitem *epi)
+{
+	return epi->file && epi->state != ITEM_ZOMBIE && ep_config.names &&
+	       !ep_config.names(epi->fd, epi->file);
+}
+
 /* The child of fork has its own copy of @ep, and nobody waits in it. */
 static void ep_inherit(struct eventpoll *ep)
 {
@@ -153,8 +162,13 @@ static void ep_inherit(struct eventpoll *ep)
 	if (ep->is_orphan) /* its sleepers, and our descriptor of S, are the parent's */
 		ep->source.fd = -1;
 	ep->counts = session_counts_get();
-	slab_for_each(slot, &ep->items)
-		list_init(&((struct epitem *)slab_at(&ep->items, slot))->fllink);
+	slab_for_each(slot, &ep->items) {
+		struct epitem *epi = slab_at(&ep->items, slot);
+
+		list_init(&epi->fllink);
+		if (ep_is_nameless(epi))
+			epi->state = ITEM_NEW;
+	}
 	ep_rebuild_lists(ep);
 	slab_for_each(slot, &ep->items) {
 		struct epitem *epi = slab_at(&ep->items, slot);
@@ -186,38 +200,40 @@ void ep_fix_up(void)
 	section_release(&ep_gate);
 }
 
-/* Another thread was inside: it is not here.  S is the parent's from now on. */
-static void ep_break(struct lock *mtx)
+/*
+ * What the handler interrupted may be about to make a call on S, which is the
+ * parent's: let the number name an epoll where that does no harm.
+ */
+static void ep_let_go_of_source(struct eventpoll *ep)
 {
-	struct eventpoll *ep = list_entry(mtx, struct eventpoll, mtx);
+	int fd = sys_epoll_create1(EPOLL_CLOEXEC);
+	int flags = sys_fcntl(ep->source.fd, F_GETFD, 0);
 
-	ep->is_inherited = true;
-	ep_repair(mtx);
+	if (fd < 0)
+		return;
+	if (flags >= 0)
+		sys_dup3(fd, ep->source.fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+	sys_close(fd);
 }
 
 void ep_fork_interrupted(void)
 {
 	uint32_t slot;
 
-	lock_break(&ep_gate, NULL);
+	lock_tear(&ep_gate);
 	nest_break();
 	pool_break(&ep_pool);
 	for (slot = 0; slot < slab_limit(&ep_pool.slab); slot++) {
 		struct eventpoll *ep = slab_at(&ep_pool.slab, slot);
 
-		if (!ep)
-			break;
-		lock_break(&ep->lock, NULL); /* the loop's, in a callback */
-		lock_break(&ep->mtx, ep_break);
+		lock_tear(&ep->lock);
+		lock_tear(&ep->mtx);
+		if (!ep->is_alive || ep->is_released)
+			continue;
+		ep->is_inherited = true;
+		if (lock_is_own(&ep->mtx))
+			ep_let_go_of_source(ep);
 	}
-}
-
-void ep_fork_child(void)
-{
-	lock_reset(&ep_gate);
-	nest_reset();
-	pool_reset(&ep_pool);
-	ep_needs_fix_up = true;
 }
 
 /* Arm @epi in the new source as it was armed in the parent's.  Gone if that fails. */
@@ -292,4 +308,32 @@ int ep_renew_inherited(struct eventpoll *ep)
 	}
 	ep_unlock_source(is_locked);
 	return ret;
+}
+
+/*
+ * A handler forked when its thread had made all ready to sleep in S, or slept there.
+ * The sleep may yet begin, and must not be in the parent's.
+ */
+static void ep_go_on_sleeping(struct waiter *waiter)
+{
+	struct eventpoll *ep = waiter->ep;
+
+	waiter->ep = NULL;
+	if (!ep)
+		return;
+	ep_acquire_mtx(ep);
+	if (ep->is_alive && !ep->is_orphan && ep_renew_inherited(ep) == 0) {
+		waiter->ep = ep;
+		list_add_tail(&waiter->link, &ep->waiters);
+	}
+	ep_release_mtx(ep);
+}
+
+void ep_fork_child(void)
+{
+	lock_reset(&ep_gate);
+	nest_reset();
+	pool_reset(&ep_pool);
+	ep_needs_fix_up = true;
+	waiter_for_each_own(ep_go_on_sleeping);
 }

@@ -125,7 +125,7 @@ int section_defer(const struct deferred *deferred)
 
 	section_early_begin();
 	do
-		if (nr - section->nr_popped == SECTION_DEFERRED_MAX)
+		if (nr - section->nr_popped + !deferred->is_vital >= SECTION_DEFERRED_MAX)
 			return -ENOMEM;
 	while (!__atomic_compare_exchange_n(&section->nr_deferred, &nr, nr + 1, false,
 					    __ATOMIC_RELAXED, __ATOMIC_RELAXED));
@@ -157,15 +157,15 @@ static void section_note(struct lock *lock, void (*repair)(struct lock *lock))
 
 void section_acquire(struct lock *lock, void (*repair)(struct lock *lock))
 {
-	section_note(lock, repair);
-	lock_acquire(lock);
+	section_acquire_nested(lock, 0, repair);
 }
 
 void section_acquire_nested(struct lock *lock, unsigned int depth,
 			    void (*repair)(struct lock *lock))
 {
 	section_note(lock, repair);
-	lock_acquire_nested(lock, depth);
+	if (!lock_acquire_nested(lock, depth) && repair)
+		repair(lock);
 }
 
 void section_release(struct lock *lock)

@@ -27,8 +27,8 @@
 #include "base/lock.h"
 
 enum {
-	SECTION_LOCKS_MAX = 16, /* locks held at once: table, loop, nested eventpolls */
-	SECTION_DEFERRED_MAX = 32,
+	SECTION_LOCKS_MAX = 16,	   /* locks held at once: table, loop, nested eventpolls */
+	SECTION_DEFERRED_MAX = 32, /* the last place is for a vital one */
 };
 
 /* A call that a handler made inside our own section, to be finished after it. */
@@ -37,6 +37,7 @@ struct deferred {
 	void *object; /* what it is about, */
 	void *file;   /* and what else */
 	int op, fd;
+	bool is_vital; /* there is always room for one that is */
 	struct epoll_event event;
 };
 
@@ -128,7 +129,8 @@ static inline bool section_is_inside(void)
 
 /*
  * Take @lock inside the section; @repair is called with the lock held if the
- * section is abandoned.  Locks are released in any order.
+ * section is abandoned, and at once if its last holder was cut off (lock_tear()).
+ * Locks are released in any order.
  */
 void section_acquire(struct lock *lock, void (*repair)(struct lock *lock));
 void section_acquire_nested(struct lock *lock, unsigned int depth,
@@ -137,7 +139,8 @@ void section_release(struct lock *lock);
 
 /*
  * Have @deferred->run called when this thread's section ends.  For handlers
- * that interrupted it.  Returns 0, or -ENOMEM when too much is deferred.
+ * that interrupted it.  Returns 0, or -ENOMEM when too much is deferred, but not
+ * to the first that is vital.
  */
 int section_defer(const struct deferred *deferred);
 

@@ -146,7 +146,7 @@ int ep_collect(struct ep_call *call)
 		max = ep_collect_max(call);
 		if (max == 0)
 			return 0;
-		n = ep->source.ops->collect(&ep->source, ep->slot, max);
+		n = ep_source_collect(ep, max);
 		if (n > 0)
 			ep_take_slot(ep, call, n);
 	} while (n == max);
@@ -162,7 +162,7 @@ bool ep_collect_for_loop(struct eventpoll *ep)
 	int n;
 
 	do {
-		n = ep->source.ops->collect(&ep->source, ep->slot, EP_SLOT_MAX);
+		n = ep_source_collect(ep, EP_SLOT_MAX);
 		if (n > 0)
 			ep_take_slot(ep, NULL, n);
 	} while (n == EP_SLOT_MAX && !ep->has_foreign);

@@ -131,6 +131,8 @@ static int wait_thread_sleep(struct ep_call *call)
 	wait_begin_sleep(call);
 	n = waiter_sleep(call->waiter, call->timeout_ns, call->args->sigmask);
 	sleeper = NULL;
+	if (n == -EBADF) /* a handler has just forked, and the beacon was the parent's */
+		n = 1;
 	wait_end_sleep(call, n);
 	return wait_thread_woken(call, n);
 }

@@ -159,6 +159,12 @@ void waiter_drain(struct waiter *waiter)
 	beacon_douse(waiter->wakefd);
 }
 
+void waiter_for_each_own(void (*visit)(struct waiter *waiter))
+{
+	for (struct waiter *waiter = waiter_mine; waiter; waiter = waiter->outer)
+		visit(waiter);
+}
+
 void waiter_fork_interrupted(void)
 {
 	pool_break(&waiter_pool);
@@ -170,7 +176,6 @@ void waiter_reset_all(void)
 	for (struct waiter *waiter = waiter_mine; waiter; waiter = waiter->outer) {
 		list_init(&waiter->link);
 		list_init(&waiter->wq_link);
-		waiter->ep = NULL;
 		waiter->tid = sys_gettid();
 		ownfd_close(waiter->wakefd); /* its counter is the parent's, too */
 		waiter->wakefd = -1;

@@ -78,10 +78,16 @@ void waiter_wake(struct waiter *waiter);
 /* Forget wakeups that were meant for an earlier sleep. */
 void waiter_drain(struct waiter *waiter);
 
-/* In the child of fork: only the calling thread is left, and it waits nowhere. */
+/*
+ * In the child of fork: only the calling thread is left, and what it was on is the
+ * parent's.  waiter->ep says still where it slept.
+ */
 void waiter_reset_all(void);
 
-/* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */
+/* Visit the waits that the calling thread is in the middle of, innermost first. */
+void waiter_for_each_own(void (*visit)(struct waiter *waiter));
+
+/* Before that, where a handler forked and what it interrupted goes on: see lock_tear(). */
 void waiter_fork_interrupted(void);
 
 /*

@@ -24,7 +24,10 @@ __thread unsigned int process_vfork_depth __attribute__((tls_model("initial-exec
 /* The fork that this thread is in the middle of. */
 static __thread struct process_fork {
 	unsigned int depth;
+	int pid;	     /* of the parent; in the child its own, once it knows that it is one */
+	uint32_t nr_changes; /* of the table, before */
 	bool is_interrupting; /* a handler forks inside a section of its own thread */
+	bool is_late;	      /* the child's part of that is yet to come */
 } process_fork __attribute__((tls_model("initial-exec")));
 
 void process_begin(void)
@@ -55,13 +58,18 @@ void process_note_io_uring(void)
 void process_fork_prepare(void)
 {
 	struct process_fork *fork = &process_fork;
+	bool is_interrupting;
 
-	if (process_is_borrowed() || fork->depth++)
+	if (process_is_borrowed())
 		return;
-	process_begin();
-	fork->is_interrupting = !section_enter();
-	if (!fork->is_interrupting)
+	if (!fork->depth++)
+		process_begin();
+	fork->pid = sys_getpid();
+	is_interrupting = !section_enter();
+	if (!is_interrupting)
 		section_leave();
+	fork->is_interrupting = is_interrupting;
+	fork->nr_changes = table_nr_changes();
 }
 
 void process_fork_parent(void)
@@ -107,10 +115,11 @@ static void process_become_child(void)
 
 /*
  * The same cannot be done yet where a handler forked in the middle of our own code.
- * But that goes on when the handler returns, and must not wait for a thread that
- * is not here.
+ * But that goes on when the handler returns: it must not wait for a thread that is
+ * not here, nor trust what such a thread was in the middle of changing, nor touch
+ * the kernel epolls of the parent.
  */
-static void process_free_from_ghosts(void)
+static void process_expect_ghosts(void)
 {
 	pages_fork_interrupted();
 	loop_fork_interrupted();
@@ -124,6 +133,7 @@ static void process_free_from_ghosts(void)
 static void process_become_child_late(const struct deferred *deferred)
 {
 	(void)deferred;
+	process_fork.is_late = false;
 	if (!section_enter())
 		return;
 	process_become_child();
@@ -132,14 +142,23 @@ static void process_become_child_late(const struct deferred *deferred)
 
 void process_fork_child(void)
 {
-	static const struct deferred late = {.run = process_become_child_late};
+	static const struct deferred late = {.run = process_become_child_late, .is_vital = true};
 	struct process_fork *fork = &process_fork;
 
-	if (process_is_borrowed() || --fork->depth)
+	if (process_is_borrowed())
 		return;
+	fork->depth--;
+	/* the first process of a namespace may make the first of another */
+	if (fork->pid == sys_getpid() && (fork->pid != 1 || fork->depth))
+		return;
+	fork->pid = sys_getpid();
+	if (fork->nr_changes != table_nr_changes())
+		table_fork_skewed();
 	if (fork->is_interrupting) {
-		process_free_from_ghosts();
-		section_defer(&late);
+		process_expect_ghosts();
+		if (!fork->is_late)
+			section_defer(&late);
+		fork->is_late = true;
 	} else {
 		section_reset();
 		if (section_enter()) {

@@ -40,7 +40,8 @@ void process_note_io_uring(void);
 
 /*
  * Around fork, in the order of pthread_atfork(); process_begin() and _end()
- * included.  They nest: only the outermost triple acts.  errno is not touched.
+ * included.  They nest, one fork may make several, and so may a handler that
+ * interrupts one to fork itself: a child becomes one once.  errno is not touched.
  */
 void process_fork_prepare(void);
 void process_fork_parent(void);

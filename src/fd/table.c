@@ -13,6 +13,9 @@ uint32_t table_fork_count;
 
 static struct lock table_mutex = LOCK_INIT(LOCK_TABLE);
 
+/* How often a number has come to name a file. */
+static uint32_t table_changes;
+
 /* Chunks below this index may exist; grows only. */
 static uint32_t table_nr_chunks;
 
@@ -94,11 +97,17 @@ int table_reserve(int fd)
 	return table_make_chunk(index);
 }
 
+uint32_t table_nr_changes(void)
+{
+	return __atomic_load_n(&table_changes, __ATOMIC_ACQUIRE);
+}
+
 void table_set(int fd, struct file *file)
 {
 	table_assert_locked();
 	file->nr_fds++;
 	__atomic_store_n(&table_entry(fd)->file, file, __ATOMIC_RELEASE);
+	__atomic_add_fetch(&table_changes, 1, __ATOMIC_RELEASE);
 }
 
 struct file *table_take(int fd)
@@ -182,9 +191,18 @@ void table_clear_internal(int fd)
 				    __ATOMIC_RELAXED);
 }
 
+void table_fork_skewed(void)
+{
+	int end = table_limit();
+
+	for (int fd = table_next(0, end); fd < end; fd = table_next(fd + 1, end))
+		if (sys_fcntl(fd, F_GETFD, 0) == -EBADF)
+			table_take(fd);
+}
+
 void table_fork_interrupted(void)
 {
-	lock_break(&table_mutex, NULL);
+	lock_tear(&table_mutex);
 }
 
 void table_fork_child(void)

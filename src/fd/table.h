@@ -80,6 +80,11 @@ static inline bool table_is_internal(int fd)
 	return table_peek(fd) == TABLE_INTERNAL;
 }
 
+static inline bool table_names(int fd, const struct file *file)
+{
+	return table_peek(fd) == file;
+}
+
 /*
  * What @fd names next is younger than now.  Called before the real close, so
  * that whoever opens the number again finds it noted.  Any context, no lock.
@@ -142,12 +147,21 @@ void table_set_internal(int fd);
 void table_clear_internal(int fd);
 
 /*
+ * fork copies the descriptors first and the memory later.  If other threads have
+ * changed the table in between, it names descriptors that the child has not:
+ * table_nr_changes() tells, and table_fork_skewed() lets go of them, at once, before
+ * their numbers name anything else.  Any context, no lock.
+ */
+uint32_t table_nr_changes(void);
+void table_fork_skewed(void);
+
+/*
  * In the child of fork, which has one thread: the lock is free, and nr_fds is
  * counted anew, because another thread may have been in the middle of it.
  */
 void table_fork_child(void);
 
-/* Before that, where a handler forked and what it interrupted goes on: see lock_break(). */
+/* Before that, where a handler forked and what it interrupted goes on: see lock_tear(). */
 void table_fork_interrupted(void);
 
 #endif

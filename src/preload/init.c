@@ -47,6 +47,7 @@ static void preload_configure(const struct settings *settings)
 		.has_loop = settings->driver == SETTINGS_DRIVER_THREAD,
 		.is_strict = settings->strict,
 		.has_selfcheck = settings->selfcheck,
+		.names = table_names,
 	};
 
 	ownfd_was_taken = table_set_internal;

@@ -62,8 +62,8 @@ bool loop_is_joined(const struct loop_client *client)
 /* Room for @need entries.  What is in the set is lost.  Returns false if there is no memory. */
 static bool loop_reserve(unsigned int need)
 {
-	struct pollfd *set;
-	unsigned int max = loop.max ? loop.max : LOOP_SET_MIN;
+	struct pollfd *set, *old_set = loop.set;
+	unsigned int max = loop.max ? loop.max : LOOP_SET_MIN, old_max = loop.max;
 
 	if (need <= loop.max)
 		return true;
@@ -72,9 +72,10 @@ static bool loop_reserve(unsigned int need)
 	set = pages_alloc(max * sizeof(*set));
 	if (!set)
 		return false;
-	pages_free(loop.set, loop.max * sizeof(*set));
 	loop.set = set;
 	loop.max = max;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* a fork may cut us off: nothing is freed twice */
+	pages_free(old_set, old_max * sizeof(*set));
 	return true;
 }
 
@@ -310,7 +311,7 @@ void loop_leave(struct loop_client *client)
 
 void loop_fork_interrupted(void)
 {
-	lock_break(&loop.lock, NULL);
+	lock_tear(&loop.lock);
 	__atomic_store_n(&loop.sleep, LOOP_AWAKE, __ATOMIC_RELEASE);
 }
 

@@ -36,10 +36,17 @@ static void *grow(const void *old, size_t used, size_t new_size)
 	return new;
 }
 
+/* Memory is given back once nothing points to it, should we be cut off by a fork. */
+static void pollset_keep_order(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Room for one file more. */
 static int grow_files(struct pollset *set)
 {
 	uint32_t max = set->max ? 2 * set->max : POLLSET_FILES_MIN;
+	struct pollset old = *set;
 	struct pollset_file *files;
 	struct pollfd *fds;
 
@@ -52,11 +59,12 @@ static int grow_files(struct pollset *set)
 		pages_free(files, max * sizeof(*files));
 		return -ENOMEM;
 	}
-	pages_free(set->fds, set->max * sizeof(*fds));
-	pages_free(set->files, set->max * sizeof(*files));
 	set->fds = fds;
 	set->files = files;
 	set->max = max;
+	pollset_keep_order();
+	pages_free(old.fds, old.max * sizeof(*fds));
+	pages_free(old.files, old.max * sizeof(*files));
 	return 0;
 }
 
@@ -64,6 +72,7 @@ static int grow_files(struct pollset *set)
 static int grow_index(struct pollset *set, int fd)
 {
 	uint32_t max = set->index_max ? set->index_max : POLLSET_INDEX_MIN;
+	uint32_t *old_index = set->index, old_max = set->index_max;
 	uint32_t *index;
 
 	if ((uint32_t)fd < set->index_max)
@@ -73,9 +82,10 @@ static int grow_index(struct pollset *set, int fd)
 	index = grow(set->index, set->index_max * sizeof(*index), max * sizeof(*index));
 	if (!index)
 		return -ENOMEM;
-	pages_free(set->index, set->index_max * sizeof(*index));
 	set->index = index;
 	set->index_max = max;
+	pollset_keep_order();
+	pages_free(old_index, old_max * sizeof(*index));
 	return 0;
 }
 

@@ -296,11 +296,16 @@ static void defer_one(void)
 	handler.ret = defer_number(7);
 }
 
+/* The last place is kept for what is vital. */
 static void defer_too_much(void)
 {
-	for (int i = 0; i < SECTION_DEFERRED_MAX; i++)
+	const struct deferred vital = {
+		.run = note_run, .fd = SECTION_DEFERRED_MAX - 1, .is_vital = true};
+
+	for (int i = 0; i < SECTION_DEFERRED_MAX - 1; i++)
 		cr_assert_eq(defer_number(i), 0);
 	handler.ret = defer_number(99);
+	cr_assert_eq(section_defer(&vital), 0);
 }
 
 Test(section, deferred_call_waits_for_the_end_of_the_section)
