@@ -373,6 +373,16 @@ static uint64_t source_poll_due_ns(const struct source *source)
 	return CLOCK_FOREVER;
 }
 
+static int source_poll_list(const struct source *source, source_see *see, void *ctx)
+{
+	const struct pollset *set = &source->poll->set;
+
+	for (uint32_t i = 0; i < set->nr; i++)
+		see(ctx, &(struct source_watch){set->fds[i].fd, set->files[i].events,
+						set->files[i].tag});
+	return 0;
+}
+
 static void source_poll_show(struct source *source, bool is_ready)
 {
 	if (is_ready)
@@ -394,5 +404,6 @@ const struct source_ops source_poll = {
 	.collect = source_poll_collect,
 	.pollset = source_poll_pollset,
 	.due_ns = source_poll_due_ns,
+	.list = source_poll_list,
 	.show = source_poll_show,
 };
