@@ -27,6 +27,14 @@ void ep_slot_init(struct eventpoll *ep)
 		ep_slot_clear(&ep->slot[i]);
 }
 
+bool ep_slot_is_empty(const struct eventpoll *ep)
+{
+	for (int i = 0; i < EP_SLOT_MAX; i++)
+		if (ep->slot[i].data.u64 != EP_TAG_EMPTY)
+			return false;
+	return true;
+}
+
 void ep_new_stamp(struct eventpoll *ep)
 {
 	if (++ep->stamp == 0) /* what no item's mask is worth */
@@ -136,7 +144,10 @@ int ep_collect_max(struct ep_call *call)
 	return EP_SLOT_MAX;
 }
 
-/* Collect what the source has.  Returns 0, or -errno. */
+/*
+ * Collect what the source has; up to the first foreign event, for what S keeps it
+ * would show twice.  Returns 0, or -errno.
+ */
 int ep_collect(struct ep_call *call)
 {
 	struct eventpoll *ep = call->ep;
@@ -149,7 +160,7 @@ int ep_collect(struct ep_call *call)
 		n = ep_source_collect(ep, max);
 		if (n > 0)
 			ep_take_slot(ep, call, n);
-	} while (n == max);
+	} while (n == max && !ep->has_foreign);
 	return n < 0 ? n : 0;
 }
 

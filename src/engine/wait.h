@@ -34,6 +34,9 @@ void ep_new_stamp(struct eventpoll *ep);
  */
 int ep_collect_max(struct ep_call *call);
 
+/* Has everything that was collected been dealt with? */
+bool ep_slot_is_empty(const struct eventpoll *ep);
+
 /* Collect what the source has, and deal with it.  0 or -errno. */
 int ep_collect(struct ep_call *call);
 
@@ -74,7 +77,12 @@ void ep_requeue(struct ep_call *call);
 int wait_inline(struct ep_call *call);
 int wait_thread(struct ep_call *call);
 int wait_settled(struct ep_call *call);
-int wait_go_on_settled(struct ep_call *call);
+
+/*
+ * A foreign event has been seen: S is to keep everything.  But first, what was
+ * collected and could not be delivered.
+ */
+int wait_foreign(struct ep_call *call);
 
 /* What they share.  Around a sleep: on ep->waiters, without mtx and section. */
 void wait_begin_sleep(struct ep_call *call);

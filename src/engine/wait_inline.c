@@ -47,7 +47,7 @@ static int wait_woken(struct ep_call *call, int n, int max)
 
 	ep_new_stamp(ep);
 	ep_take_slot(ep, call, n);
-	if (n == max) { /* more may be there */
+	if (n == max && !ep->has_foreign) { /* more may be there */
 		ret = ep_collect(call);
 		if (ret < 0 && !call->n)
 			return ret;
@@ -124,12 +124,8 @@ int wait_inline(struct ep_call *call)
 		}
 		ep_absorb_slot(ep, false); /* a wait of our own that a handler interrupted */
 	}
-	if (ep->has_foreign) {
-		ep_take_slot(ep, call, EP_SLOT_MAX);
-		if (call->n < call->args->maxevents) /* else the slot may hold more */
-			ep_settle(ep);
-		return wait_go_on_settled(call);
-	}
+	if (ep->has_foreign)
+		return wait_foreign(call);
 	ep_confirm(ep);
 	if (ep_room(call) == 0)
 		return wait_nowhere(call);

@@ -34,14 +34,36 @@ int wait_settled(struct ep_call *call)
 }
 
 /*
- * The eventpoll has been settled in the middle of a wait that may have events
- * already: whatever else there is belongs to the same wait.
+ * Foreign events in the slot had no place in the buffer of who collected them, or the
+ * loop has, which has none.  Whether S shows them once more we cannot know: so the
+ * call that delivers them asks S for nothing else.  Other waiters have no loop any
+ * more, and go and sleep in S.
  */
-int wait_go_on_settled(struct ep_call *call)
+int wait_foreign(struct ep_call *call)
 {
-	if (call->n == call->args->maxevents)
-		return call->n;
-	if (call->n)
-		call->timeout_ns = 0;
-	return -EAGAIN;
+	struct eventpoll *ep = call->ep;
+	bool is_locked = ep_lock_source(ep);
+	bool is_empty;
+	int ret;
+
+	ep_take_slot(ep, call, EP_SLOT_MAX);
+	is_empty = ep_slot_is_empty(ep);
+	if (is_empty && !call->n)
+		ep_settle(ep);
+	ep_unlock_source(is_locked);
+	if (ep->is_settled)
+		return -EAGAIN;
+
+	ep_new_stamp(ep);
+	ret = ep_send_events(call);
+	if (is_empty) {
+		is_locked = ep_lock_source(ep);
+		ep_settle(ep);
+		ep_unlock_source(is_locked);
+	} else {
+		ep_lock(ep);
+		ep_wake_one(ep);
+		ep_unlock(ep);
+	}
+	return ret ? ret : -EFAULT;
 }

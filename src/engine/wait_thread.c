@@ -27,23 +27,16 @@ bool ep_loop_ready(struct loop_client *client)
 	return goes_on && (has_waiters || ep->is_polled);
 }
 
-/*
- * What the source has now, and what the loop left in the slot.  No mask is worth
- * anything here: the loop may have collected it long ago.
- */
+/* No mask is worth anything here: the loop may have collected it long ago. */
 static int wait_thread_collect(struct ep_call *call)
 {
 	struct eventpoll *ep = call->ep;
 	int ret;
 
-	if (ep->has_foreign)
-		ep_take_slot(ep, call, EP_SLOT_MAX);
 	if (ep->nr_nested)
 		nest_refresh(ep);
 	ret = ep_collect(call);
 	ep_new_stamp(ep);
-	if (ep->has_foreign && call->n < call->args->maxevents) /* else the slot may hold more */
-		ep_settle(ep);
 	return ret < 0 && !call->n ? ret : 0;
 }
 
@@ -140,15 +133,18 @@ static int wait_thread_sleep(struct ep_call *call)
 int wait_thread(struct ep_call *call)
 {
 	struct eventpoll *ep = call->ep;
-	int ret;
+	bool is_foreign;
+	int ret = 0;
 
 	ep_lock_loop();
-	ret = wait_thread_collect(call);
+	is_foreign = ep->has_foreign;
+	if (!is_foreign)
+		ret = wait_thread_collect(call);
 	ep_unlock_loop();
+	if (is_foreign)
+		return wait_foreign(call);
 	if (ret < 0)
 		return ret;
-	if (ep->is_settled)
-		return wait_go_on_settled(call);
 	ret = ep_send_events(call);
 	if (ret != 0)
 		return ret;
