@@ -196,7 +196,7 @@ static enum judgement run_claim(const struct claim *claim)
 		judge(claim->name, is_excepted && claim->deviation ? claim->deviation : claim->body,
 		      text, sizeof(text));
 	if (judgement == IMPOSSIBLE) {
-		printf("not claimed %s # %s\n", claim->name, text);
+		printf("not possible %s # %s\n", claim->name, text);
 		return judgement;
 	}
 	if (is_excepted && !claim->deviation) {
