@@ -11,44 +11,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "stage.h"
+#include "states.h"
 
 #define NO_ZOMBIES "poll(2) asks about numbers: a watch ends with its number"
 
 #define COPY 600 /* a number nobody else has */
-
-/* ---- states ------------------------------------------------------------ */
-
-/* In each: what a wait shows after the close, after a write, and once more. */
-struct state {
-	const char *name;
-	uint32_t mode;
-	bool is_ready;	   /* something was written before the close */
-	bool is_delivered; /* and a wait had shown it */
-	bool shows[3];
-};
-
-static const struct state states[] = {
-	{"level, idle", 0, false, false, {false, true, true}},
-	{"level, pending", 0, true, false, {true, true, true}},
-	{"level, delivered", 0, true, true, {true, true, true}},
-	{"edge, idle", EPOLLET, false, false, {false, true, false}},
-	{"edge, pending", EPOLLET, true, false, {true, true, false}},
-	{"edge, delivered", EPOLLET, true, true, {false, true, false}},
-	{"oneshot, idle", EPOLLONESHOT, false, false, {false, true, false}},
-	{"oneshot, pending", EPOLLONESHOT, true, false, {true, false, false}},
-	{"oneshot, spent", EPOLLONESHOT, true, true, {false, false, false}},
-	{"edge oneshot, idle", EPOLLET | EPOLLONESHOT, false, false, {false, true, false}},
-	{"edge oneshot, pending", EPOLLET | EPOLLONESHOT, true, false, {true, false, false}},
-	{"edge oneshot, spent", EPOLLET | EPOLLONESHOT, true, true, {false, false, false}},
-	{"exclusive, idle", EPOLLEXCLUSIVE, false, false, {false, true, true}},
-	{"exclusive, pending", EPOLLEXCLUSIVE, true, false, {true, true, true}},
-	{"exclusive, delivered", EPOLLEXCLUSIVE, true, true, {true, true, true}},
-	{"exclusive edge, pending", EPOLLEXCLUSIVE | EPOLLET, true, false, {true, true, false}},
-	{"exclusive edge, delivered", EPOLLEXCLUSIVE | EPOLLET, true, true, {false, true, false}},
-};
-
-#define NR_STATES (sizeof(states) / sizeof(states[0]))
 
 /* ---- what keeps the description alive ---------------------------------- */
 
@@ -147,30 +114,12 @@ static void hold_received(struct zombie *zombie)
 
 /* ---- the script -------------------------------------------------------- */
 
-static void expect_shown(const struct state *state, const char *when, int epfd, bool is_shown)
-{
-	struct epoll_event events[4];
-	int nr = MUST(epoll_wait(epfd, events, 4, 0));
-
-	if (nr != is_shown)
-		FAIL("%s, %s: expected %d events, got %d", state->name, when, is_shown, nr);
-	if (nr == 1) {
-		EXPECT_INT(events[0].events, ==, EPOLLIN);
-		EXPECT_INT(events[0].data.u64, ==, 1);
-	}
-}
-
 static void zombie_open(struct zombie *zombie, const struct state *state, const struct life *life)
 {
 	*zombie = (struct zombie){.copy = -1};
-	zombie->epfd = epoll_open();
-	pipe_open(zombie->p);
-	watch(zombie->epfd, zombie->p[0], EPOLLIN | state->mode, 1);
+	zombie->epfd = state_open(state, zombie->p);
 	life->hold(zombie);
-	if (state->is_ready)
-		put(zombie->p[1], 1);
-	if (state->is_delivered)
-		EXPECT_EVENTS(zombie->epfd, 0, {EPOLLIN, 1});
+	state_enter(state, zombie->epfd, zombie->p);
 }
 
 static void zombie_close(struct zombie *zombie, const struct life *life)
@@ -208,7 +157,7 @@ static void reuse_number(const struct zombie *zombie, const struct state *state)
 		FAIL("%s, beside another file: got %d events", state->name, nr);
 	rewatch(zombie->epfd, zombie->p[0], EPOLLIN | EPOLLONESHOT, 6);
 	unwatch(zombie->epfd, zombie->p[0]);
-	expect_shown(state, "after another file", zombie->epfd, state->shows[2]);
+	state_expect(state, "after another file", zombie->epfd, state->shows[2]);
 	CLOSE(zombie->p[0]);
 }
 
@@ -217,7 +166,7 @@ static void bring_back(struct zombie *zombie, const struct state *state)
 {
 	MUST(dup2(zombie->copy, zombie->p[0]));
 	EXPECT_ERRNO(ctl_add(zombie->epfd, zombie->p[0], EPOLLIN, 7), EEXIST);
-	expect_shown(state, "brought back", zombie->epfd, state->shows[2]);
+	state_expect(state, "brought back", zombie->epfd, state->shows[2]);
 	if (state->mode & EPOLLEXCLUSIVE) {
 		EXPECT_ERRNO(ctl_mod(zombie->epfd, zombie->p[0], EPOLLIN, 7), EINVAL);
 	} else {
@@ -241,10 +190,10 @@ static void lives_on_in(const struct state *state, const struct life *life)
 
 	zombie_open(&zombie, state, life);
 	CLOSE(zombie.p[0]);
-	expect_shown(state, "closed", zombie.epfd, state->shows[0]);
+	state_expect(state, "closed", zombie.epfd, state->shows[0]);
 	put(zombie.p[1], 1);
-	expect_shown(state, "written", zombie.epfd, state->shows[1]);
-	expect_shown(state, "again", zombie.epfd, state->shows[2]);
+	state_expect(state, "written", zombie.epfd, state->shows[1]);
+	state_expect(state, "again", zombie.epfd, state->shows[2]);
 	expect_closed_number_is_EBADF(&zombie);
 	reuse_number(&zombie, state);
 	if (life->fetch) {
@@ -256,21 +205,21 @@ static void lives_on_in(const struct state *state, const struct life *life)
 
 static void lives_on(const struct life *life)
 {
-	for (size_t i = 0; i < NR_STATES; i++)
+	for (size_t i = 0; i < STATES_NR; i++)
 		lives_on_in(&states[i], life);
 }
 
 /* What holds instead where a watch ends with its number. */
 static void dies(const struct life *life)
 {
-	for (size_t i = 0; i < NR_STATES; i++) {
+	for (size_t i = 0; i < STATES_NR; i++) {
 		struct zombie zombie;
 
 		zombie_open(&zombie, &states[i], life);
 		CLOSE(zombie.p[0]);
-		expect_shown(&states[i], "closed", zombie.epfd, false);
+		state_expect(&states[i], "closed", zombie.epfd, false);
 		put(zombie.p[1], 1);
-		expect_shown(&states[i], "written", zombie.epfd, false);
+		state_expect(&states[i], "written", zombie.epfd, false);
 		expect_closed_number_is_EBADF(&zombie);
 		zombie_close(&zombie, life);
 	}
