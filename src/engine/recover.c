@@ -289,14 +289,56 @@ static int ep_open_anew(struct eventpoll *ep)
 	return ret < 0 ? ret : 0;
 }
 
+/* The file of an eventpoll that @ep watches and whose S is the parent's; NULL: none. */
+static struct file *ep_inherited_below(struct eventpoll *ep)
+{
+	uint32_t slot;
+
+	slab_for_each(slot, &ep->items) {
+		const struct epitem *epi = slab_at(&ep->items, slot);
+
+		if (ep_is_visible(epi) && epi->is_nested && epi->file->ep &&
+		    epi->file->ep->is_inherited)
+			return epi->file;
+	}
+	return NULL;
+}
+
+/*
+ * Bottom up: what is armed in S is the S of the eventpoll below, which must not be the
+ * parent's.  No two mtx are held at once: the one of @ep is dropped meanwhile.
+ */
+static int ep_renew_below(struct eventpoll *ep)
+{
+	struct file *epfile;
+	int ret = 0;
+
+	while (ret == 0 && ep->is_alive && (epfile = ep_inherited_below(ep)) != NULL) {
+		struct eventpoll *below;
+
+		file_get(epfile);
+		ep_release_mtx(ep);
+		below = ep_acquire(epfile);
+		if (below) {
+			ret = ep_renew_inherited(below);
+			ep_release_mtx(below);
+		}
+		file_put(epfile);
+		ep_acquire_mtx(ep);
+	}
+	return ep->is_alive ? ret : -EBADF;
+}
+
 int ep_renew_inherited(struct eventpoll *ep)
 {
 	uint32_t slot;
 	bool is_locked;
-	int ret;
+	int ret = 0;
 
-	if (!ep->is_inherited)
-		return 0;
+	if (ep->is_inherited && ep->nr_nested)
+		ret = ep_renew_below(ep);
+	if (ret < 0 || !ep->is_inherited)
+		return ret;
 	is_locked = ep_lock_source(ep);
 	ret = ep_open_anew(ep);
 	if (ret == 0) {
