@@ -20,6 +20,7 @@ void ep_configure(const struct ep_config *config)
 	ep_config = *config;
 	selfcheck_is_on = config->has_selfcheck;
 	waiter_abandoned = ep_waiter_abandoned;
+	section_init();
 	waiter_init();
 }
 

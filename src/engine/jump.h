@@ -10,23 +10,22 @@
 #ifndef INTERPOLL_ENGINE_JUMP_H
 #define INTERPOLL_ENGINE_JUMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/section.h"
 #include "engine/waiter.h"
 
-/* The slow half of jump_begins(). */
-void jump_leave(uintptr_t sp);
+/* Is the calling thread in a handler that interrupted a section or a wait of ours? */
+static inline bool jump_is_of_interest(void)
+{
+	return __builtin_expect(section_is_inside() || waiter_is_inside(), 0);
+}
 
 /*
- * The calling thread is about to unwind its stack to @sp.  Two loads, unless it is
- * inside a section or a wait, and so in a handler that interrupted it.  Any context
- * but inside a section of one's own; errno is not touched.
+ * The calling thread is about to unwind its stack to @sp (0: nobody knows where to).
+ * Any context but inside a section of one's own; errno is not touched.
  */
-static inline void jump_begins(uintptr_t sp)
-{
-	if (__builtin_expect(section_is_inside() || waiter_is_inside(), 0))
-		jump_leave(sp);
-}
+void jump_leave(uintptr_t sp);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/pages.h"
 #include "real/ownfd.h"
 #include "real/sys.h"
+#include "real/uaccess.h"
 
 __thread struct section section_self __attribute__((tls_model("initial-exec")));
 
@@ -44,6 +45,22 @@ static bool section_is_other_stack(uintptr_t below, uintptr_t above)
 	return below < end && above >= end;
 }
 
+/* A handler may end its thread in the middle of our code, by pthread_exit(). */
+static pthread_key_t section_key;
+static bool section_has_key;
+
+static void section_thread_ends(void *unused)
+{
+	(void)unused;
+	if (section_is_inside())
+		section_abandon();
+}
+
+void section_init(void)
+{
+	section_has_key = pthread_key_create(&section_key, section_thread_ends) == 0;
+}
+
 /*
  * Stacks grow down: a frame that is not below the mark means that the mark's
  * has been unwound.  A thread that has left it and is now deeper than it was
@@ -56,10 +73,47 @@ bool section_mark_is_live(const struct section_mark *mark, uintptr_t frame)
 
 	if (!mark->frame)
 		return false;
-	if (frame >= mark->frame && !sys_is_on_altstack() &&
+	if (frame >= mark->frame && !(sys_altstack().ss_flags & SS_ONSTACK) &&
 	    !section_is_other_stack(mark->frame, frame))
 		return false;
+	if (!uaccess_is_readable(saved, 2 * sizeof(*saved)))
+		return false; /* the stack itself is gone */
 	return __atomic_load_n(&saved[1], __ATOMIC_RELAXED) == mark->ret;
+}
+
+static bool section_is_within(const stack_t *stack, uintptr_t at)
+{
+	return at - (uintptr_t)stack->ss_sp < stack->ss_size;
+}
+
+/*
+ * On one stack, what is below the target goes.  Whoever leaves the alternate stack
+ * leaves all of it; whoever jumps on it leaves nothing of the thread's own.
+ */
+bool section_is_left(const struct section_mark *mark, uintptr_t sp)
+{
+	stack_t alternate = sys_altstack();
+	bool is_mark_within = section_is_within(&alternate, mark->frame);
+	bool is_target_within = section_is_within(&alternate, sp);
+
+	if (!mark->frame || !sp)
+		return false;
+	if (is_mark_within != is_target_within)
+		return is_mark_within;
+	/* the alternate stack of a handler that disarms it; the main thread's is not told */
+	if (!alternate.ss_size && sys_gettid() != sys_getpid()) {
+		if (section_is_other_stack(mark->frame, sp))
+			return false;
+		if (section_is_other_stack(sp, mark->frame))
+			return true;
+	}
+	return sp > mark->frame;
+}
+
+void section_abandon(void)
+{
+	section_recover();
+	section_leave(); /* and what handlers deferred to the end that never came */
 }
 
 bool section_reenter(struct section_mark here)
@@ -146,6 +200,10 @@ static void section_note(struct lock *lock, void (*repair)(struct lock *lock))
 {
 	struct section *section = &section_self;
 
+	if (__builtin_expect(!section->is_announced, 0) && section_has_key) {
+		section->is_announced = true;
+		pthread_setspecific(section_key, section);
+	}
 	ensure(section->nr_locks < SECTION_LOCKS_MAX);
 	if (section->nr_locks == SECTION_LOCKS_MAX)
 		return; /* better a lock that a jump would lose than a write beyond */

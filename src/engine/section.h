@@ -50,12 +50,24 @@ struct section_mark {
 /*
  * Is the frame of @mark still on the stack of the calling thread, which is now
  * at @frame?  A handler runs below what it interrupted, or on the alternate
- * stack, and what it interrupted has kept its return address.
+ * stack, and what it interrupted has kept its return address.  This tells of jumps
+ * nobody saw (jump.h); it may take what is left for live, where nothing has been
+ * written over it.
  */
 bool section_mark_is_live(const struct section_mark *mark, uintptr_t frame);
 
+/*
+ * The calling thread is about to jump to @sp, the stack pointer of a function that
+ * has not returned.  Does that unwind the frame of @mark?
+ */
+bool section_is_left(const struct section_mark *mark, uintptr_t sp);
+
+/* The section that the calling thread's handler interrupted will not go on. */
+void section_abandon(void);
+
 struct section {
 	struct section_mark mark; /* frame 0: outside */
+	bool is_announced;	  /* the end of the thread will be noticed */
 	unsigned int nr_locks;
 	struct section_lock {
 		struct lock *lock;
@@ -66,6 +78,9 @@ struct section {
 };
 
 extern __thread struct section section_self __attribute__((tls_model("initial-exec")));
+
+/* Once, early: see waiter_init(). */
+void section_init(void);
 
 /* The slow half of section_enter(): we are inside already, or were abandoned. */
 bool section_reenter(struct section_mark here);

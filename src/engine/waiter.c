@@ -15,8 +15,7 @@ static struct pool waiter_pool = POOL_INIT(struct waiter);
 
 static pthread_key_t waiter_key;
 
-/* The innermost waiter of this thread. */
-static __thread struct waiter *waiter_mine __attribute__((tls_model("initial-exec")));
+__thread struct waiter *waiter_mine __attribute__((tls_model("initial-exec")));
 
 static struct waiter *waiter_new(void)
 {
@@ -83,23 +82,35 @@ static struct waiter *waiter_push(void)
 	return waiter;
 }
 
+/* The innermost wait has been left; the waiter of the outermost is kept. */
+static void waiter_abandon(void)
+{
+	if (waiter_mine->outer) {
+		waiter_pop();
+		return;
+	}
+	if (waiter_mine->ep && waiter_abandoned)
+		waiter_abandoned(waiter_mine);
+	waiter_mine->ep = NULL;
+}
+
+void waiter_leave(uintptr_t sp)
+{
+	while (waiter_is_inside() && section_is_left(&waiter_mine->mark, sp))
+		waiter_abandon();
+}
+
 struct waiter *waiter_get(void)
 {
 	struct section_mark here = section_self.mark;
 
-	while (waiter_mine && (waiter_mine->ep || waiter_mine->outer)) {
+	while (waiter_is_inside()) {
 		if (section_mark_is_live(&waiter_mine->mark, here.frame)) {
 			if (!waiter_push())
 				return NULL;
 			break;
 		}
-		if (!waiter_mine->outer) {
-			if (waiter_mine->ep && waiter_abandoned)
-				waiter_abandoned(waiter_mine);
-			waiter_mine->ep = NULL;
-			break;
-		}
-		waiter_pop();
+		waiter_abandon();
 	}
 	if (!waiter_mine && !waiter_push())
 		return NULL;

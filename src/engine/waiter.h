@@ -10,9 +10,9 @@
  * and is a cancellation point.)
  *
  * A signal handler that waits while its thread sleeps gets a waiter more,
- * stacked on the interrupted one.  A thread may also leave a wait by siglongjmp
- * and never say so: its waiter shows it at the thread's next wait, by the frame
- * that is no longer there, or, if the thread has ended, by its tid.
+ * stacked on the interrupted one.  A thread may also leave a wait by siglongjmp:
+ * waiter_leave().  Should that pass us by, its waiter shows it at the thread's next
+ * wait, by the frame that is no longer there, or, if the thread has ended, by its tid.
  */
 #ifndef INTERPOLL_ENGINE_WAITER_H
 #define INTERPOLL_ENGINE_WAITER_H
@@ -56,6 +56,23 @@ struct waiter *waiter_get(void);
 
 /* The wait has returned. */
 void waiter_put(struct waiter *waiter);
+
+/* The innermost waiter of this thread. */
+extern __thread struct waiter *waiter_mine __attribute__((tls_model("initial-exec")));
+
+/* Has a handler interrupted a sleep of the calling thread, or a handler's wait? */
+static inline bool waiter_is_inside(void)
+{
+	const struct waiter *waiter = waiter_mine;
+
+	return waiter && (waiter->ep || waiter->outer);
+}
+
+/*
+ * The calling thread is about to jump to @sp (section_is_left()): it is off the lists
+ * of the waits it leaves.  Inside a section; may take the mtx of their eventpolls.
+ */
+void waiter_leave(uintptr_t sp);
 
 /* Will @waiter never come back?  Its thread has ended, or is ours and left the wait. */
 bool waiter_is_gone(const struct waiter *waiter);

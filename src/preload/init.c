@@ -14,6 +14,7 @@
 #include "engine/eventpoll.h"
 #include "fd/table.h"
 #include "preload/syscall.h"
+#include "real/jmpbuf.h"
 #include "real/ownfd.h"
 #include "settings/settings.h"
 #include "trace/session.h"
@@ -62,6 +63,7 @@ static enum preload_state preload_make_ready(void)
 	struct settings *settings = &preload_settings;
 
 	real_init();
+	jmpbuf_init();
 	syscall_init();
 	settings_parse_environ(settings, environ);
 	preload_open_session(settings);

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ extern int __poll_chk(struct pollfd *fds, nfds_t nr, int timeout_ms, size_t fds_
 extern int __ppoll_chk(struct pollfd *fds, nfds_t nr, const struct timespec *timeout,
 		       const sigset_t *sigmask, size_t fds_size);
 extern int __select(int nr, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout);
+extern void __longjmp_chk(struct __jmp_buf_tag env[1], int value) __attribute__((noreturn));
 extern pid_t __fork(void);
 extern pid_t __vfork(void);
 

@@ -148,13 +148,18 @@ static inline void sys_futex_wake_all(const uint32_t *word)
 	raw_call(SYS_futex, sys_arg(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, 0, 0, 0);
 }
 
-/* Is the calling thread running on its alternate signal stack? */
-static inline bool sys_is_on_altstack(void)
+/*
+ * The alternate signal stack of the calling thread, of size 0 if there is none;
+ * SS_ONSTACK if it is running there.
+ */
+static inline stack_t sys_altstack(void)
 {
 	stack_t ss = {.ss_flags = SS_DISABLE};
 
 	raw_call(SYS_sigaltstack, 0, sys_arg(&ss), 0, 0, 0, 0);
-	return (ss.ss_flags & SS_ONSTACK) != 0;
+	if (ss.ss_flags & SS_DISABLE)
+		ss.ss_size = 0;
+	return ss;
 }
 
 #endif

@@ -31,6 +31,8 @@ static struct steps {
 	bool was_visited;
 } steps;
 
+static int steps_sa_flags; /* more flags of the handler: SA_ONSTACK */
+
 static void steps_handle_trap(int signo, siginfo_t *info, void *context)
 {
 	ucontext_t *ucontext = context;
@@ -72,7 +74,7 @@ static bool steps_run(void (*body)(void), long at, void (*visitor)(void))
 {
 	struct sigaction action = {
 		.sa_sigaction = steps_handle_trap,
-		.sa_flags = SA_SIGINFO,
+		.sa_flags = SA_SIGINFO | steps_sa_flags,
 	};
 
 	sigaction(SIGTRAP, &action, NULL);

@@ -85,3 +85,38 @@ Test(section_stacks, handler_on_an_alternate_stack_above_that_is_disarmed_meanwh
 	altstack_is_above = true;
 	expect_live();
 }
+
+/*
+ *	low address				high address
+ *	| below |	alternate stack	|	above |
+ */
+static char stacks[3][4096];
+
+static bool is_left(const char *frame, const char *sp)
+{
+	const struct section_mark mark = {.frame = (uintptr_t)frame};
+
+	return section_is_left(&mark, (uintptr_t)sp);
+}
+
+Test(section_stacks, a_jump_leaves_what_is_below_its_target)
+{
+	cr_expect(is_left(&stacks[0][100], &stacks[0][101]));
+	cr_expect_not(is_left(&stacks[0][100], &stacks[0][99]));
+	cr_expect_not(is_left(NULL, &stacks[0][0]));
+	cr_expect_not(is_left(&stacks[0][100], NULL));
+}
+
+Test(section_stacks, a_jump_off_the_alternate_stack_leaves_it_and_one_on_it_nothing_else)
+{
+	const stack_t ss = {.ss_sp = stacks[1], .ss_size = sizeof(stacks[1])};
+
+	cr_assert_eq(sigaltstack(&ss, NULL), 0);
+	cr_expect(is_left(&stacks[1][100], &stacks[0][0]));
+	cr_expect(is_left(&stacks[1][100], &stacks[2][0]));
+	cr_expect_not(is_left(&stacks[0][100], &stacks[1][0]));
+	cr_expect_not(is_left(&stacks[2][100], &stacks[1][0]));
+	cr_expect(is_left(&stacks[1][100], &stacks[1][101]));
+	cr_expect_not(is_left(&stacks[1][100], &stacks[1][99]));
+	cr_expect(is_left(&stacks[0][100], &stacks[2][0]));
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+/*
+ * steps_jumped.c - handlers that jump, after instructions all over the calls that
+ * interpoll answers: away and far down the stack, or only within the handler; and
+ * handlers that end their thread.
+ */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "../conformance/stage.h"
+#include "../unit/steps.h"
+
+#define NR_VISITS 40
+#define STRIDE	  37 /* instructions between visits */
+#define HOLE	  65536
+#define noinline  __attribute__((noinline, noclone))
+
+/* e0 watches level; @target is the body's. */
+static struct {
+	int epfd, level, target;
+	int result;
+} stage;
+
+static sigjmp_buf way_out;
+
+static void stage_open(bool is_watched)
+{
+	stage.epfd = epoll_open();
+	stage.level = eventfd_open(1);
+	stage.target = eventfd_open(1);
+	watch(stage.epfd, stage.level, EPOLLIN, 1);
+	if (is_watched)
+		watch(stage.epfd, stage.target, EPOLLIN, 2);
+	stage.result = 0;
+}
+
+static void stage_close(void)
+{
+	CLOSE(stage.epfd, stage.level, stage.target);
+}
+
+/* ---- bodies ------------------------------------------------------------ */
+
+static void add(void)
+{
+	stage.result = ctl_add(stage.epfd, stage.target, EPOLLIN, 2);
+}
+
+static void modify(void)
+{
+	stage.result = ctl_mod(stage.epfd, stage.target, EPOLLIN | EPOLLOUT, 2);
+}
+
+static void delete (void)
+{
+	stage.result = ctl_del(stage.epfd, stage.target);
+}
+
+static void wait_now(void)
+{
+	struct epoll_event got[4];
+
+	stage.result = epoll_wait(stage.epfd, got, 4, 0);
+}
+
+static void (*const bodies[])(void) = {add, modify, delete, wait_now};
+
+#define NR_BODIES (sizeof(bodies) / sizeof(bodies[0]))
+
+/* Run @body; @visitor comes after instruction @step.  False if there is no such. */
+static bool visit(void (*body)(void), long step, void (*visitor)(void))
+{
+	stage_open(body != add);
+	if (sigsetjmp(way_out, 1))
+		return true;
+	return steps_run(body, step, visitor);
+}
+
+static void visit_everywhere(void (*visitor)(void), void (*look)(void))
+{
+	for (size_t i = 0; i < NR_BODIES; i++) {
+		bool was_visited = true;
+
+		for (int nr = 0; nr < NR_VISITS && was_visited; nr++) {
+			was_visited = visit(bodies[i], (long)i + nr * STRIDE, visitor);
+			look();
+			stage_close();
+		}
+	}
+}
+
+/* ---- away -------------------------------------------------------------- */
+
+static void jump_away(void)
+{
+	siglongjmp(way_out, 1);
+}
+
+static void expect_served(void)
+{
+	struct epoll_event events[4];
+	bool is_shown = false;
+	int nr = MUST(epoll_wait(stage.epfd, events, 4, 0));
+
+	for (int i = 0; i < nr; i++)
+		is_shown |= events[i].data.u64 == 1;
+	EXPECT(is_shown);
+	rewatch(stage.epfd, stage.level, EPOLLOUT, 3);
+	nr = MUST(epoll_wait(stage.epfd, events, 4, 0));
+	is_shown = false;
+	for (int i = 0; i < nr; i++)
+		is_shown |= events[i].events == EPOLLOUT && events[i].data.u64 == 3;
+	EXPECT(is_shown);
+}
+
+/*
+ *	| expect_served |  hole, as it was  | here
+ *			  dead frame
+ *
+ * Nothing is written over the frame that was left, so its return address stands.
+ */
+static noinline void expect_served_far_below(void)
+{
+	char hole[HOLE];
+
+	__asm__ volatile("" : : "r"(hole) : "memory");
+	expect_served();
+	__asm__ volatile("" : : "r"(hole) : "memory");
+}
+
+CLAIM(a_jump_away_is_no_matter_for_calls_far_below)
+{
+	visit_everywhere(jump_away, expect_served_far_below);
+}
+
+static void use_alternate_stack(void)
+{
+	static char memory[65536];
+	const stack_t stack = {.ss_sp = memory, .ss_size = sizeof(memory)};
+
+	MUST(sigaltstack(&stack, NULL));
+	steps_sa_flags = SA_ONSTACK;
+}
+
+CLAIM(a_jump_away_from_an_alternate_stack_is_no_matter)
+{
+	use_alternate_stack();
+	visit_everywhere(jump_away, expect_served_far_below);
+}
+
+/* ---- within the handler ------------------------------------------------ */
+
+static noinline void jump_back(sigjmp_buf here)
+{
+	siglongjmp(here, 1);
+}
+
+/* What the handler interrupted goes on afterwards, and still holds what it held. */
+static void jump_within(void)
+{
+	sigjmp_buf here;
+
+	if (!sigsetjmp(here, 0))
+		jump_back(here);
+	if (ctl_mod(stage.epfd, stage.level, EPOLLIN, 1) < 0)
+		FAIL("MOD in the handler: errno %d", errno);
+}
+
+static void expect_gone_on(void)
+{
+	if (stage.result < 0)
+		EXPECT_INT(errno, ==, EINTR);
+	expect_served();
+}
+
+CLAIM(a_jump_within_a_handler_leaves_the_call_it_interrupted_alone)
+{
+	visit_everywhere(jump_within, expect_gone_on);
+}
+
+CLAIM(a_jump_on_the_alternate_stack_leaves_the_call_it_interrupted_alone)
+{
+	use_alternate_stack();
+	visit_everywhere(jump_within, expect_gone_on);
+}
+
+/* ---- the end of the thread --------------------------------------------- */
+
+static struct {
+	void (*body)(void);
+	long step;
+} ending;
+
+static void end_thread(void)
+{
+	pthread_exit(&ending);
+}
+
+static void *run_and_end(void *unused)
+{
+	steps_run(ending.body, ending.step, end_thread);
+	return unused;
+}
+
+/* The thread has never waited; what it held, others want. */
+static void expect_ended_everywhere(void)
+{
+	for (size_t i = 0; i < NR_BODIES; i++) {
+		void *value = &ending;
+
+		ending.body = bodies[i];
+		ending.step = (long)i;
+		for (int nr = 0; nr < NR_VISITS && value; nr++) {
+			pthread_t thread;
+
+			stage_open(bodies[i] != add);
+			EXPECT_INT(pthread_create(&thread, NULL, run_and_end, NULL), ==, 0);
+			EXPECT_INT(pthread_join(thread, &value), ==, 0);
+			expect_served();
+			stage_close();
+			ending.step += STRIDE;
+		}
+	}
+}
+
+CLAIM(a_handler_that_ends_its_thread_in_any_call_leaves_nothing_locked)
+{
+	expect_ended_everywhere();
+}
+
+/* ---- a wait that was left ---------------------------------------------- */
+
+static struct {
+	struct gate left, over;
+	_Atomic pid_t tid;
+	int epfd;
+} sleeper;
+
+static void leave(int signo)
+{
+	(void)signo;
+	siglongjmp(way_out, 1);
+}
+
+static void *sleep_and_leave(void *unused)
+{
+	struct epoll_event event;
+
+	sleeper.tid = gettid();
+	if (!sigsetjmp(way_out, 1))
+		epoll_wait(sleeper.epfd, &event, 1, -1);
+	gate_pass(&sleeper.left);
+	gate_wait(&sleeper.over); /* it lives, and does not wait again */
+	return unused;
+}
+
+static int count_descriptors(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	int nr = 0;
+
+	EXPECT(directory != NULL);
+	while (readdir(directory))
+		nr++;
+	closedir(directory);
+	return nr;
+}
+
+CLAIM(an_eventpoll_left_by_a_jump_goes_with_its_descriptor)
+{
+	struct sigaction action = {.sa_handler = leave};
+	pthread_t thread;
+	int nr_before;
+
+	gate_open(&sleeper.left);
+	gate_open(&sleeper.over);
+	sleeper.epfd = epoll_open();
+	MUST(sigaction(SIGUSR1, &action, NULL));
+	EXPECT_INT(pthread_create(&thread, NULL, sleep_and_leave, NULL), ==, 0);
+	while (!sleeper.tid)
+		;
+	task_await_asleep(getpid(), sleeper.tid);
+	EXPECT_INT(pthread_kill(thread, SIGUSR1), ==, 0);
+	gate_wait(&sleeper.left);
+	nr_before = count_descriptors();
+	CLOSE(sleeper.epfd);
+	EXPECT_INT(count_descriptors(), ==, nr_before - 1);
+	gate_pass(&sleeper.over);
+	EXPECT_INT(pthread_join(thread, NULL), ==, 0);
+	gate_close(&sleeper.left);
+	gate_close(&sleeper.over);
+}
