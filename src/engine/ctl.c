@@ -23,7 +23,7 @@ static int ep_ask_kernel(struct eventpoll *ep, int op, int fd, const struct file
 	const struct epitem *epi = ep_find(ep, file, fd);
 
 	if (epi && epi->state == ITEM_PARKED)
-		return -ENOENT;
+		return op == EPOLL_CTL_MOD && (event->events & EPOLLEXCLUSIVE) ? -EINVAL : -ENOENT;
 	if (!ep->source.ops->has_kernel_epoll)
 		return op == EPOLL_CTL_ADD || op == EPOLL_CTL_MOD || op == EPOLL_CTL_DEL ? -ENOENT
 											 : -EINVAL;

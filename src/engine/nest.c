@@ -8,7 +8,6 @@
 #include "engine/internal.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 
 #include "real/sys.h"
 
@@ -157,12 +156,18 @@ void nest_refresh(struct eventpoll *ep)
 		nest_recheck(ep);
 }
 
-/* Files that have no poll of their own are always ready, and not to be watched. */
-static bool nest_has_no_poll(int fd)
+/*
+ * Files that have no poll of their own are always ready, and not to be watched.  What
+ * stands for S is an epoll all the same (real/beacon.h), and can tell.
+ */
+static bool nest_has_no_poll(const struct eventpoll *ep, int fd)
 {
-	struct stat st;
+	struct epoll_event event = {.events = EPOLLET};
+	int ret = sys_epoll_ctl(ep->source.fd, EPOLL_CTL_ADD, fd, &event);
 
-	return sys_fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+	if (ret == 0)
+		sys_epoll_ctl(ep->source.fd, EPOLL_CTL_DEL, fd, NULL);
+	return ret == -EPERM;
 }
 
 int nest_check(const struct eventpoll *ep, int op, int fd, const struct file *file, uint32_t events)
@@ -171,7 +176,7 @@ int nest_check(const struct eventpoll *ep, int op, int fd, const struct file *fi
 		return 0;
 	if (sys_fcntl(fd, F_GETFD, 0) < 0)
 		return -EBADF;
-	if (op != EPOLL_CTL_ADD && (!file || list_is_empty(&file->wq)) && nest_has_no_poll(fd))
+	if (op != EPOLL_CTL_ADD && (!file || list_is_empty(&file->wq)) && nest_has_no_poll(ep, fd))
 		return -EPERM;
 	if (file == ep->file)
 		return -EINVAL;
