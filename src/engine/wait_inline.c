@@ -74,9 +74,26 @@ static int wait_woken_settled(struct ep_call *call, int n)
 	return n == 0 || wait_time_is_up(call) ? 0 : -EAGAIN;
 }
 
+/* Is everything that S may have to show what the program asked for, and nothing else? */
+static bool wait_is_armed_exactly(struct eventpoll *ep)
+{
+	uint32_t slot;
+
+	slab_for_each(slot, &ep->items) {
+		const struct epitem *epi = slab_at(&ep->items, slot);
+
+		if (epi->state == ITEM_NEW || ep_is_kept_by_kernel(epi))
+			continue;
+		if (epi->state != ITEM_LIVE || ep_is_spent(epi) || epi->armed != ep_exact_mask(epi))
+			return false;
+	}
+	return true;
+}
+
 /*
  * The caller's buffer cannot be written: EFAULT as soon as there is something to
- * write, which stays where it is.
+ * write, which stays where it is.  S must not say so for what nobody asked for: then
+ * it is better to let it keep everything.
  */
 static int wait_nowhere(struct ep_call *call)
 {
@@ -87,6 +104,10 @@ static int wait_nowhere(struct ep_call *call)
 	n = ep_send_events(call);
 	if (n != 0)
 		return n;
+	if (!wait_is_armed_exactly(call->ep)) {
+		ep_settle(call->ep);
+		return -EAGAIN;
+	}
 	n = wait_sleep_in_source(call, call->args->events, 1);
 	if (n <= 0)
 		return n;

@@ -148,6 +148,8 @@ int wait_thread(struct ep_call *call)
 	ret = ep_send_events(call);
 	if (ret != 0)
 		return ret;
+	if (ep->has_foreign) /* seen just now, and not delivered: there was no place */
+		return -EAGAIN;
 	if (call->timeout_ns == 0)
 		return call->nothing;
 	ret = wait_thread_sleep(call);
