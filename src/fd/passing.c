@@ -59,7 +59,28 @@ static void passing_mark(int fd)
 	section_leave();
 }
 
-static void passing_mark_all(const struct cmsghdr *header)
+/*
+ * @fd has just been received: whoever sent it has the description too, and may be
+ * ourselves.
+ */
+static void passing_accept(int fd)
+{
+	struct file *file;
+
+	if (fd < 0 || !section_enter()) /* a handler that interrupts us cannot note it */
+		return;
+	table_lock();
+	file = table_reserve(fd) < 0 ? NULL : file_new();
+	if (file) {
+		file->born = table_entry(fd)->epoch;
+		file->is_shared = true;
+		lifetime_set(fd, file);
+	}
+	table_unlock();
+	section_leave();
+}
+
+static void passing_each(const struct cmsghdr *header, void (*pass)(int fd))
 {
 	const unsigned char *data = CMSG_DATA(header);
 	size_t nr = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -67,12 +88,12 @@ static void passing_mark_all(const struct cmsghdr *header)
 
 	for (size_t i = 0; i < nr; i++) {
 		memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
-		passing_mark(fd);
+		pass(fd);
 	}
 }
 
-/* Not CMSG_NXTHDR(), which trusts its input: this is what the kernel has yet to check. */
-void passing_send(const struct msghdr *msg)
+/* Not CMSG_NXTHDR(), which trusts its input: the kernel may have yet to check this. */
+static void passing_look(const struct msghdr *msg, void (*pass)(int fd))
 {
 	const unsigned char *at;
 	const struct cmsghdr *header;
@@ -88,7 +109,7 @@ void passing_send(const struct msghdr *msg)
 		if (header->cmsg_len < sizeof(*header) || header->cmsg_len > left)
 			return;
 		if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-			passing_mark_all(header);
+			passing_each(header, pass);
 		step = CMSG_ALIGN(header->cmsg_len);
 		if (step >= left)
 			return;
@@ -97,12 +118,32 @@ void passing_send(const struct msghdr *msg)
 	}
 }
 
-void passing_send_many(const struct mmsghdr *msgs, unsigned int nr)
+void passing_send(const struct msghdr *msg)
 {
-	/* the kernel sends no more than this at once */
+	passing_look(msg, passing_mark);
+}
+
+void passing_receive(const struct msghdr *msg)
+{
+	passing_look(msg, passing_accept);
+}
+
+/* The kernel sends, and receives, no more than so many at once. */
+static void passing_many(const struct mmsghdr *msgs, unsigned int nr, void (*pass)(int fd))
+{
 	for (unsigned int i = 0; i < nr && i < PASSING_MESSAGES_MAX; i++) {
 		if (!uaccess_is_readable(&msgs[i], sizeof(msgs[i])))
 			return;
-		passing_send(&msgs[i].msg_hdr);
+		passing_look(&msgs[i].msg_hdr, pass);
 	}
+}
+
+void passing_send_many(const struct mmsghdr *msgs, unsigned int nr)
+{
+	passing_many(msgs, nr, passing_mark);
+}
+
+void passing_receive_many(const struct mmsghdr *msgs, unsigned int nr)
+{
+	passing_many(msgs, nr, passing_accept);
 }

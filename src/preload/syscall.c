@@ -186,6 +186,17 @@ static long syscall_fork(const struct syscall_args *args)
 	return ret;
 }
 
+static long syscall_receive(const struct syscall_args *args)
+{
+	long ret = syscall_call_next(args);
+
+	if (ret >= 0 && args->nr == SYS_recvmsg)
+		passing_receive((const struct msghdr *)args->b);
+	else if (ret > 0)
+		passing_receive_many((const struct mmsghdr *)args->b, (unsigned int)ret);
+	return ret;
+}
+
 /* The numbers whose arguments are looked at before they are passed on. */
 static long syscall_look(const struct syscall_args *args)
 {
@@ -253,6 +264,9 @@ static long syscall_dispatch_active(const struct syscall_args *args)
 	case SYS_clone:
 	case SYS_clone3:
 		return syscall_fork(args);
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+		return syscall_receive(args);
 	default:
 		return syscall_look(args);
 	}

@@ -148,6 +148,64 @@ CLAIM_EXCEPT("poll", "a source without a kernel epoll forgets a watch with its d
 	CLOSE(epfd, p[1]);
 }
 
+/* -------- the same file, received: its sender has it, and may be ourselves -------- */
+
+static void claim_receiving(ssize_t (*receive_it)(int socket, struct letter *letter))
+{
+	struct letter letter;
+	int epfd = epoll_open();
+	int s[2], p[2], fd;
+
+	unix_open(s);
+	pipe_open(p);
+	letter_init(&letter, p[0]);
+	EXPECT_INT(sendmsg(s[0], &letter.msg, 0), ==, 1);
+	letter_init(&letter, -1);
+	EXPECT_INT(receive_it(s[1], &letter), ==, 1);
+	memcpy(&fd, CMSG_DATA(&letter.control.header), sizeof(fd));
+	watch(epfd, fd, EPOLLIN, 1);
+	CLOSE(fd);
+	put(p[1], 1);
+	EXPECT_EVENTS(epfd, 0, {EPOLLIN, 1});
+	CLOSE(p[0]);
+	EXPECT_QUIET(epfd);
+	CLOSE(epfd, p[1], s[0], s[1]);
+}
+
+static ssize_t by_recvmsg(int socket, struct letter *letter)
+{
+	return recvmsg(socket, &letter->msg, MSG_CMSG_CLOEXEC);
+}
+
+static ssize_t by_recvmmsg(int socket, struct letter *letter)
+{
+	struct mmsghdr mmsg = {.msg_hdr = letter->msg};
+
+	return recvmmsg(socket, &mmsg, 1, MSG_CMSG_CLOEXEC, NULL);
+}
+
+static ssize_t by_recvmsg_number(int socket, struct letter *letter)
+{
+	return syscall(SYS_recvmsg, socket, &letter->msg, MSG_CMSG_CLOEXEC);
+}
+
+#define POLL_NUMBERS "poll(2) asks about numbers: a watch ends with its descriptor"
+
+CLAIM_EXCEPT("poll", POLL_NUMBERS, a_file_received_is_watched_while_its_sender_has_it)
+{
+	claim_receiving(by_recvmsg);
+}
+
+CLAIM_EXCEPT("poll", POLL_NUMBERS, a_file_received_with_others_is_watched_while_its_sender_has_it)
+{
+	claim_receiving(by_recvmmsg);
+}
+
+CLAIM_EXCEPT("poll", POLL_NUMBERS, a_file_received_by_number_is_watched_while_its_sender_has_it)
+{
+	claim_receiving(by_recvmsg_number);
+}
+
 /* What a process gets, from which nobody has taken the eventpoll's secrets. */
 static void claim_sending_an_eventpoll(ssize_t (*send_it)(int socket, struct letter *letter))
 {
