@@ -4,12 +4,17 @@
  */
 #include "walk.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 const char *const kind_names[KIND_MAX] = {"full", "short", "poll"};
 bool program_is_sorted;
+int program_fd_max;
 
 /* -------- verbs -------- */
 
@@ -88,6 +93,12 @@ static const struct verb verbs[] = {
 	{"reap", "f", play_reap, true},
 	{"spawn", "", play_spawn, true},
 	{"interrupt", "fnn", play_interrupt, false},
+	{"child", "n", play_child, false},
+	{"wake", "fnfn", play_wake, true},
+
+	{"crowd", "fnmn", play_crowd, false},
+	{"stir", "n", play_stir, false},
+	{"disperse", "", play_disperse, false},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -132,6 +143,8 @@ int step_fd(const struct step *step, int index)
 void step_name(const struct step *step, int index, int fd)
 {
 	numbers[step->args[index].name] = fd;
+	if (fd < OWN_FDS && fd > program_fd_max)
+		program_fd_max = fd;
 }
 
 bool step_says(const struct step *step, int index, const char *word)
@@ -205,9 +218,40 @@ static void line_play(int number, const char *text)
 	log_end_step();
 }
 
-/*
- * Lines are logged by their number among those that are steps; comments are free.
- */
+/* -------- the program -------- */
+
+static int nr_lines_left = -1; /* until a child ends; -1: we are none */
+static int nr_lines_over;      /* that a child has played for us */
+
+void program_leave_to_child(int nr_lines)
+{
+	int status = -1;
+	pid_t pid;
+
+	if (nr_lines_left >= 0) /* a child has none of its own */
+		return;
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		nr_lines_left = nr_lines;
+		return;
+	}
+	nr_lines_over = nr_lines;
+	waitpid(pid, &status, 0);
+	log_value("child ended with", status);
+}
+
+/* Is the line at hand for us to play? */
+static bool line_is_ours(void)
+{
+	if (nr_lines_left == 0)
+		_exit(0);
+	if (nr_lines_left > 0)
+		nr_lines_left--;
+	return nr_lines_over-- <= 0;
+}
+
+/* Lines are logged by their number among those that are steps; comments are free. */
 void program_play(const char *text)
 {
 	int number = 0;
@@ -217,8 +261,13 @@ void program_play(const char *text)
 		char line[STEP_LINE_MAX];
 
 		snprintf(line, sizeof(line), "%.*s", (int)length, text);
-		if (length && line[0] != '#')
-			line_play(++number, line);
+		if (length && line[0] != '#') {
+			number++;
+			if (line_is_ours())
+				line_play(number, line);
+		}
 		text += length + (text[length] == '\n');
 	}
+	if (nr_lines_left >= 0)
+		_exit(0);
 }

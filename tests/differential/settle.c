@@ -8,18 +8,24 @@
  *			that sent them.  It is first in, first out: a datagram of our
  *			own that has come back was behind all of them.  An answer to a
  *			packet is queued in turn: hence several rounds.  The walk stays
- *			on one processor, and Nagle is off.
+ *			on one processor, Nagle is off, and acknowledgements that TCP
+ *			would delay are asked for: the ends of a connection are told
+ *			by them.
  *	terminals	what is written travels by a kernel thread, for which poll(2)
  *			waits if the terminal has less to read than VMIN says.  A master
- *			has no VMIN of its own; so programs write to masters only.
+ *			has no VMIN of its own; so masters only are written to, and only
+ *			while we have the slave.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -27,7 +33,8 @@
 #include "walk.h"
 
 enum {
-	ROUNDS = 4,	/* SYN, SYN and ACK, ACK; and one for good measure */
+	ROUNDS = 4, /* SYN, SYN and ACK, ACK; and one for good measure */
+	DELAYED_MS_MAX = 2000,
 	VMIN_MAX = 255, /* more than programs write to a terminal */
 };
 
@@ -84,8 +91,11 @@ void settle_note_terminal(int name)
 
 static void settle_inet(void)
 {
+	int on = 1;
 	char byte = 0;
 
+	for (int fd = STDERR_FILENO + 1; fd <= program_fd_max; fd++)
+		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 	for (int i = 0; i < ROUNDS; i++)
 		if (send(echo, &byte, 1, 0) != 1 || recv(echo, &byte, 1, 0) != 1)
 			fail("walk: a datagram over the loopback did not come back");
@@ -106,6 +116,37 @@ static void settle_terminal(int fd)
 	poll(&pollfd, 1, 0);
 	termios.c_cc[VMIN] = least;
 	tcsetattr(fd, TCSANOW, &termios);
+}
+
+/*
+ * Somebody whom we cannot ask, a connection not accepted yet or one that only a child
+ * has, delays the acknowledgement that @fd has ended for so long.
+ */
+void settle_end(int fd)
+{
+	struct tcp_info info;
+	socklen_t length;
+
+	if (echo < 0)
+		return;
+	settle_inet();
+	for (int ms = 0; ms < DELAYED_MS_MAX; ms++) {
+		length = sizeof(info);
+		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ||
+		    info.tcpi_state != TCP_FIN_WAIT1)
+			return;
+		poll(NULL, 0, 1);
+	}
+	errno = ETIMEDOUT;
+	fail("walk: the end of a connection is not acknowledged");
+}
+
+bool settle_can_write(int fd)
+{
+	unsigned int number;
+
+	return !has_slave || !isatty(fd) ||
+	       (ioctl(fd, TIOCGPTN, &number) == 0 && isatty(step_fd(&slave, 0)));
 }
 
 void settle(void)

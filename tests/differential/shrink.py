@@ -76,6 +76,8 @@ def plainer(line):
         bits = word.split('|')
         if len(bits) > 1:
             for bit in bits:
+                if bit == 'ONESHOT' and 'ET' in bits:
+                    continue  # programs for the poll source have the one with the other only
                 rest = '|'.join(b for b in bits if b != bit)
                 yield ' '.join(words[:at] + [rest] + words[at + 1 :])
         elif words[0] == 'write' and at == 2 and word != '1':

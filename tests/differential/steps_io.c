@@ -20,16 +20,20 @@ static char bytes[1 << 16];
 void play_write(const struct step *step)
 {
 	size_t length = (size_t)step->args[1].number;
+	int fd = step_fd(step, 0);
 
-	log_result(write(step_fd(step, 0), bytes, length < sizeof(bytes) ? length : sizeof(bytes)));
+	if (settle_can_write(fd))
+		log_result(write(fd, bytes, length < sizeof(bytes) ? length : sizeof(bytes)));
 }
 
 /* What an eventfd is written. */
 void play_count(const struct step *step)
 {
 	uint64_t count = (uint64_t)step->args[1].number;
+	int fd = step_fd(step, 0);
 
-	log_result(write(step_fd(step, 0), &count, sizeof(count)));
+	if (settle_can_write(fd))
+		log_result(write(fd, &count, sizeof(count)));
 }
 
 void play_read(const struct step *step)
@@ -56,8 +60,10 @@ void play_drain(const struct step *step)
 
 void play_fill(const struct step *step)
 {
-	ssize_t total = 0, n;
+	ssize_t total = 0, n = 0;
 
+	if (!settle_can_write(step_fd(step, 0)))
+		return;
 	for (int i = 0; i < 256; i++) {
 		n = write(step_fd(step, 0), bytes, 4096);
 		if (n <= 0)
@@ -82,6 +88,7 @@ void play_shut(const struct step *step)
 	else if (step_says(step, 1, "write"))
 		how = SHUT_WR;
 	log_result(shutdown(step_fd(step, 0), how));
+	settle_end(step_fd(step, 0));
 }
 
 /* When this is closed, the other side gets a reset. */

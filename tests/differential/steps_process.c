@@ -30,9 +30,6 @@ int walk_signal(int index)
 	}
 }
 
-/* What interrupts waits; let through by them alone. */
-static const int interruption = SIGUSR2;
-
 void process_init(void)
 {
 	sigset_t set;
@@ -40,7 +37,7 @@ void process_init(void)
 	sigemptyset(&set);
 	for (int i = 0; i < WALK_SIGNALS; i++)
 		sigaddset(&set, walk_signal(i));
-	sigaddset(&set, interruption);
+	sigaddset(&set, STEP_INTERRUPTION);
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
@@ -141,11 +138,27 @@ void play_spawn(const struct step *step)
 		waitpid(pid, NULL, 0);
 }
 
+void play_child(const struct step *step)
+{
+	program_leave_to_child((int)step->args[0].number);
+}
+
 /* -------- interruptions -------- */
 
 static void interrupted(int signal)
 {
 	(void)signal;
+}
+
+sigset_t interruption_let_through(void)
+{
+	struct sigaction action = {.sa_handler = interrupted};
+	sigset_t mask;
+
+	sigaction(STEP_INTERRUPTION, &action, NULL);
+	sigprocmask(SIG_BLOCK, NULL, &mask);
+	sigdelset(&mask, STEP_INTERRUPTION);
+	return mask;
 }
 
 /*
@@ -154,23 +167,19 @@ static void interrupted(int signal)
  */
 void play_interrupt(const struct step *step)
 {
-	struct sigaction action = {.sa_handler = interrupted};
 	struct timespec none = {0, 0};
 	int maxevents = (int)step->args[1].number;
-	struct epoll_event events[64];
-	sigset_t let, only;
+	static struct epoll_event events[STEP_EVENTS_MAX];
+	sigset_t only, let = interruption_let_through();
 	int nr;
 
-	if (maxevents > 64)
-		maxevents = 64;
+	if (maxevents > STEP_EVENTS_MAX)
+		maxevents = STEP_EVENTS_MAX;
 	sigemptyset(&only);
-	sigaddset(&only, interruption);
-	sigprocmask(SIG_BLOCK, NULL, &let);
-	sigdelset(&let, interruption);
-	sigaction(interruption, &action, NULL);
-	raise(interruption);
+	sigaddset(&only, STEP_INTERRUPTION);
+	raise(STEP_INTERRUPTION);
 	nr = epoll_pwait(step_fd(step, 0), events, maxevents, (int)step->args[2].number, &let);
 	log_result(nr);
 	log_events(events, nr > 0 ? nr : 0);
-	log_value("pending", sigtimedwait(&only, NULL, &none) == interruption);
+	log_value("pending", sigtimedwait(&only, NULL, &none) == STEP_INTERRUPTION);
 }

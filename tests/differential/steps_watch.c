@@ -23,7 +23,6 @@
 #include "walk.h"
 
 enum {
-	EVENTS_MAX = 1024,
 	TAIL = 4, /* entries behind the last that are looked at */
 	ERRNO_BEFORE = 4242,
 	NS_PER_US = 1000,
@@ -106,7 +105,7 @@ void play_rawdel(const struct step *step)
 
 /* -------- waits -------- */
 
-static struct epoll_event buffer[EVENTS_MAX + TAIL];
+static struct epoll_event buffer[STEP_EVENTS_MAX + TAIL];
 
 static int compare_events(const void *left, const void *right)
 {
@@ -160,9 +159,11 @@ void play_wait(const struct step *step)
 	int maxevents = (int)step->args[1].number;
 	int nr;
 
-	if (maxevents > EVENTS_MAX)
-		maxevents = EVENTS_MAX;
-	memset(buffer, 0xa5, (size_t)(maxevents > 0 ? maxevents + TAIL : TAIL) * sizeof(*buffer));
+	if (maxevents > STEP_EVENTS_MAX)
+		maxevents = STEP_EVENTS_MAX;
+	if (!program_is_sorted)
+		memset(buffer, 0xa5,
+		       (size_t)(maxevents > 0 ? maxevents + TAIL : TAIL) * sizeof(*buffer));
 	errno = ERRNO_BEFORE;
 	nr = wait_by(step->args[2].word, step_fd(step, 0), maxevents, (long)step->args[3].number);
 	log_result(nr);

@@ -74,7 +74,14 @@ int step_fd(const struct step *step, int index);
 void step_name(const struct step *step, int index, int fd);
 bool step_says(const struct step *step, int index, const char *word);
 
+/*
+ * A child plays the next @nr_lines in our place, which we pass over; the log is ours
+ * both.  To be called by a step.
+ */
+void program_leave_to_child(int nr_lines);
+
 extern bool program_is_sorted; /* compare waits as sets */
+extern int program_fd_max;     /* the highest number a name has had */
 
 /* -------- words.c -------- */
 
@@ -106,6 +113,8 @@ enum {
 void settle_init(void);
 void settle_note_inet(void);	     /* from now on there are sockets of the network */
 void settle_note_terminal(int name); /* the slave; there is one in a program */
+bool settle_can_write(int fd);	     /* would what is written there be settled? */
+void settle_end(int fd);	     /* of a connection, by shutdown(2) */
 void settle(void);
 int own_fd(int fd); /* move it out of the program's way */
 
@@ -130,7 +139,13 @@ play_fn play_add, play_mod, play_del, play_ctl, play_null, play_rawadd, play_raw
 	play_badwait, play_poll, play_select;
 
 /* steps_process.c: other processes, and signals that interrupt */
-play_fn play_pidfd, play_hold, play_kill, play_reap, play_spawn, play_interrupt;
+play_fn play_pidfd, play_hold, play_kill, play_reap, play_spawn, play_interrupt, play_child;
+
+/* steps_wake.c: a thread wakes us out of a wait */
+play_fn play_wake;
+
+/* steps_crowd.c: more files than any array of the library's holds */
+play_fn play_crowd, play_stir, play_disperse;
 
 void process_init(void);
 

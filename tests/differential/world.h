@@ -52,7 +52,8 @@ enum {
 struct thing {
 	enum type type;
 	bool is_open;
-	int child; /* pidfds: the thing that is its process; else -1 */
+	bool was_deleted; /* some eventpoll watched it once */
+	int child;	  /* pidfds: the thing that is its process; else -1 */
 };
 
 struct watch {
@@ -92,6 +93,9 @@ enum {
 	HABIT_ODD = 1 << 9,	/* odd bits in masks */
 	HABIT_FILLS = 1 << 10,	/* until nothing fits any more */
 	HABIT_EPDUPS = 1 << 11, /* eventpolls have several names, are sent, closed and held */
+	HABIT_WAKES = 1 << 12,	/* a thread wakes waits */
+	HABIT_CHILD = 1 << 13,	/* children of fork play a part */
+	HABIT_CROWD = 1 << 14,	/* hundreds of files */
 };
 
 /* -------- dice -------- */
@@ -114,6 +118,21 @@ void thing_closed(struct world *world, int thing);
 
 /* Make files of type @type, or one that leads to it. */
 void world_make(struct world *world, enum type type);
+
+/* -------- steps: one line, or none, or a few -------- */
+
+typedef void write_fn(struct world *world);
+
+/* write_watch.c */
+write_fn write_add, write_mod, write_del, write_wait, write_wake, write_interrupt, write_poll,
+	write_crowd, write_mistake;
+
+/* write_file.c */
+write_fn write_write, write_read, write_fill, write_end, write_special, write_close, write_dup,
+	write_send, write_range;
+
+/* write_process.c */
+write_fn write_holder, write_child;
 
 void watch_note(struct world *world, int epoll, int target);
 void watch_forget(struct world *world, int epoll, int target);
