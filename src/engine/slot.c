@@ -130,6 +130,39 @@ void ep_take_slot(struct eventpoll *ep, struct ep_call *call, int n)
 	}
 }
 
+/* One that S will tell again if it is asked to. */
+static bool ep_can_ask_again(const struct epitem *epi)
+{
+	return ep_is_kept_by_kernel(epi) && epi->state == ITEM_LIVE &&
+	       !(epi->event.events & EPOLLEXCLUSIVE);
+}
+
+void ep_give_back(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	bool is_slot = call->sink == ep->slot;
+
+	for (int i = 0; i < call->sink_max; i++) {
+		struct epoll_event entry = call->sink[i];
+		struct epitem *epi;
+		bool is_foreign;
+
+		epi = ep_find_tag(ep, entry.data.u64, &is_foreign);
+		if (!is_slot && (is_foreign || ep->is_released)) {
+			/* the application's as it stands, or what S has not written to */
+			call->n = (int)(&call->sink[i] - call->args->events) + 1;
+			continue;
+		}
+		if (entry.data.u64 == EP_TAG_EMPTY)
+			continue;
+		ep_slot_clear(&call->sink[i]);
+		if (epi && ep_can_ask_again(epi))
+			ep_rearm(epi, epi->event.events);
+		else
+			ep_take_entry(ep, call, &entry);
+	}
+}
+
 /*
  * How many edges may be collected at once.  What we keep can be queued however
  * many there are, and the sooner the closer to the kernel's order.  Events that

@@ -15,15 +15,32 @@
 
 #include "base/clock.h"
 
-void wait_cancelled(struct waiter **sleeper)
+/* Our own place on ep->waiters keeps @ep for us. */
+static void wait_give_back(struct ep_call *call)
 {
-	struct waiter *waiter = *sleeper;
+	struct eventpoll *ep = call->ep;
+	bool is_locked;
 
-	if (!waiter || !section_enter())
+	ep_acquire_mtx(ep);
+	if (call->waiter->ep == ep && !ep->is_inherited) {
+		is_locked = ep_lock_source(ep);
+		ep_give_back(call);
+		ep_unlock_source(is_locked);
+	}
+	ep_release_mtx(ep);
+}
+
+void wait_cancelled(struct ep_call **sleeper)
+{
+	struct ep_call *call = *sleeper;
+
+	if (!call || !section_enter())
 		return;
-	if (waiter->ep)
-		ep_waiter_abandoned(waiter);
-	waiter_put(waiter);
+	if (call->sink)
+		wait_give_back(call);
+	if (call->waiter->ep)
+		ep_waiter_abandoned(call->waiter);
+	waiter_put(call->waiter);
 	section_leave();
 }
 
@@ -63,15 +80,18 @@ int wait_sleep_in_source(struct ep_call *call, struct epoll_event *buffer, int m
 {
 	struct eventpoll *ep = call->ep;
 	int (*sleep)(int, struct epoll_event *, int, uint64_t, const sigset_t *);
-	struct waiter *sleeper __attribute__((cleanup(wait_cancelled)));
+	struct ep_call *sleeper __attribute__((cleanup(wait_cancelled)));
 	int fd, n;
 
-	sleeper = call->waiter;
+	sleeper = call;
+	call->sink = buffer;
+	call->sink_max = max;
 	sleep = ep->source.ops->sleep;
 	fd = ep->source.fd;
 	wait_begin_sleep(call);
 	n = sleep(fd, buffer, max, call->timeout_ns, call->args->sigmask);
 	sleeper = NULL;
+	call->sink = NULL;
 	wait_end_sleep(call, n);
 	return n;
 }

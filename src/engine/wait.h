@@ -18,6 +18,8 @@ struct ep_call {
 	int nothing;  /* what to return with nothing to deliver: 0; -EINTR once a handler ran */
 	int n;	      /* events in the caller's buffer */
 	int nr_taken; /* edges collected in this step, which may all be events */
+	struct epoll_event *sink; /* where S writes while we sleep in it; NULL: we do not */
+	int sink_max;
 	struct list_head requeued; /* level items among the events: not twice in one call */
 };
 
@@ -47,6 +49,13 @@ int ep_collect(struct ep_call *call);
  */
 bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epoll_event *entry);
 void ep_take_slot(struct eventpoll *ep, struct ep_call *call, int n);
+
+/*
+ * The waiter has been cancelled: nobody will return what S has written into its
+ * sink.  Others shall see it; what cannot be asked again stands in the caller's
+ * buffer, as it would with the kernel.
+ */
+void ep_give_back(struct ep_call *call);
 
 /*
  * send.c: from the ready list into the caller's buffer.  mtx held.
@@ -89,7 +98,7 @@ void wait_begin_sleep(struct ep_call *call);
 void wait_end_sleep(struct ep_call *call, int n); /* @n: what the sleep returned */
 
 /* __attribute__((cleanup)) of the sleeper, NULL when it is awake: it was cancelled. */
-void wait_cancelled(struct waiter **sleeper);
+void wait_cancelled(struct ep_call **sleeper);
 
 /* Sleep in S, into @buffer; a cancellation point.  Returns what S returned. */
 int wait_sleep_in_source(struct ep_call *call, struct epoll_event *buffer, int max);

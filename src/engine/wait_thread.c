@@ -102,7 +102,7 @@ static int wait_thread_woken(struct ep_call *call, int n)
 
 static int wait_thread_sleep(struct ep_call *call)
 {
-	struct waiter *sleeper __attribute__((cleanup(wait_cancelled)));
+	struct ep_call *sleeper __attribute__((cleanup(wait_cancelled)));
 	struct eventpoll *ep = call->ep;
 	int ret, n;
 
@@ -120,7 +120,7 @@ static int wait_thread_sleep(struct ep_call *call)
 		return ret;
 	}
 
-	sleeper = call->waiter;
+	sleeper = call;
 	wait_begin_sleep(call);
 	n = waiter_sleep(call->waiter, call->timeout_ns, call->args->sigmask);
 	sleeper = NULL;
