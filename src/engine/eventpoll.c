@@ -145,6 +145,7 @@ static void ep_init(struct eventpoll *ep)
 	ep->is_shown_ready = false;
 	ep->has_loop = ep_config.has_loop && !ep_config.is_strict;
 	ep->has_foreign = false;
+	ep->has_leftovers = false;
 	ep->kernel_first = true;
 	ep->check = (struct selfcheck){0};
 	ep_slot_init(ep);

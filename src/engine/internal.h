@@ -140,6 +140,7 @@ struct eventpoll {
 	bool is_shown_ready;  /* poll source: the identity says so */
 	bool has_loop;	      /* driver `thread' */
 	bool has_foreign;     /* registrations of others were seen in S */
+	bool has_leftovers;   /* settled with events of theirs in the slot */
 	bool kernel_first;    /* whose turn it is while both keep items */
 
 	/* Where edges are collected, by whoever may: see slot.h. */

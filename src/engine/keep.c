@@ -96,6 +96,8 @@ void ep_settle(struct eventpoll *ep)
 
 	selfcheck_changed(&ep->check, "settling", -1);
 	ep->is_settled = true;
+	/* not what a sleeper of the inline driver is about to take from its slot */
+	ep->has_leftovers = ep->has_foreign && (ep->has_loop || list_is_empty(&ep->waiters));
 	probe(ep->counts, PROBE_SETTLED);
 	if (!ep->has_loop)
 		return;

@@ -9,11 +9,25 @@
 
 #include <errno.h>
 
+/* Events that S has handed out, and that found no room before it was settled. */
+static int wait_take_leftovers(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+
+	ep_take_slot(ep, call, EP_SLOT_MAX);
+	ep->has_leftovers = !ep_slot_is_empty(ep);
+	if (call->n)
+		return call->n;
+	return ep->has_leftovers ? -EFAULT : -EAGAIN;
+}
+
 int wait_settled(struct ep_call *call)
 {
 	struct epoll_event *buffer = call->args->events + call->n;
 	int n;
 
+	if (call->ep->has_leftovers)
+		return wait_take_leftovers(call);
 	n = wait_sleep_in_source(call, buffer, call->args->maxevents - call->n);
 	if (n < 0)
 		return call->n ? call->n : n;

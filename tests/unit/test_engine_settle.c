@@ -333,6 +333,20 @@ Test(engine_settle, sleeper_delivers_what_is_current_and_ignores_what_is_void)
 	EXPECT_COUNT(&e0, STALE, 1);
 }
 
+/* One found no room in the wait that collected it, and then somebody polls the epfd. */
+Test(engine_settle, foreign_events_left_in_the_slot_are_not_forgotten)
+{
+	fake_edge(e0.fake, 0x1230, EPOLLIN);
+	fake_edge(e0.fake, 0x1231, EPOLLPRI);
+	cr_assert_eq(stage_wait(&e0, 1, 0), 1);
+	cr_assert_eq(stage_got[0].data.u64, 0x1230);
+	settle(&e0);
+	cr_assert_eq(stage_wait(&e0, 1, 0), 1);
+	cr_assert_eq(stage_got[0].data.u64, 0x1231);
+	cr_assert_eq(stage_got[0].events, EPOLLPRI);
+	EXPECT_NO_EVENTS(&e0);
+}
+
 static int settle_and_show_a_void_one(struct fake *fake)
 {
 	uint64_t old = tag_of(&e0, f0);

@@ -112,6 +112,22 @@ Test(engine_thread, foreign_event_waits_for_somebody_with_a_buffer)
 	EXPECT_COUNT(&e0, FOREIGN, 1);
 }
 
+/* ... also if somebody polls the epfd before he comes. */
+Test(engine_thread, foreign_event_the_loop_left_outlives_the_settling)
+{
+	fake_edge(e0.fake, 0x1234, EPOLLIN);
+	cr_assert(section_enter());
+	ep_lock_loop();
+	cr_assert_not(ep_loop_ready(&e0.ep->client));
+	ep_unlock_loop();
+	ep_polled(e0.epfile);
+	section_leave();
+	cr_assert(e0.ep->is_settled);
+	cr_assert_eq(stage_wait(&e0, 8, 0), 1);
+	cr_assert_eq(stage_got[0].data.u64, 0x1234);
+	EXPECT_NO_EVENTS(&e0);
+}
+
 Test(engine_thread, loop_lets_go_of_an_eventpoll_nobody_waits_in)
 {
 	cr_assert(section_enter());
