@@ -147,6 +147,20 @@ void claim_passes(const char *file, int line)
 	verdict->line = line;
 }
 
+void claim_takes(int seconds)
+{
+	atomic_store(&verdict->more_s, seconds);
+}
+
+void claim_note(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(verdict->note, sizeof(verdict->note), format, arguments);
+	va_end(arguments);
+}
+
 void claim_impossible(const char *format, ...)
 {
 	va_list arguments;

@@ -104,6 +104,14 @@ void claim_int(const char *file, int line, const char *left_text, const char *op
 long long claim_must(const char *file, int line, const char *text, long long result);
 void claim_errno(const char *file, int line, const char *text, long long result, int got, int want);
 
+/*
+ * For a claim that runs long: it may take @seconds more than others before it counts
+ * as hung; and what is to be said with its failure, whatever that is.  Both before
+ * what they are about.
+ */
+void claim_takes(int seconds);
+void claim_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 #define FAIL(...) claim_fail(__FILE__, __LINE__, __VA_ARGS__)
 
 /*

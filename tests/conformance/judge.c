@@ -89,10 +89,27 @@ static _Noreturn void run_child(const char *name, void (*body)(void))
 
 /* ---- the parent -------------------------------------------------------- */
 
+/* The one line of a file of thread @tid of process @pid; empty if there is none. */
+static void read_task_line(pid_t pid, const char *tid, const char *name, char *line, int size)
+{
+	char path[80];
+	FILE *file;
+
+	line[0] = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/%s", (int)pid, tid, name);
+	file = fopen(path, "r");
+	if (!file)
+		return;
+	if (!fgets(line, size, file))
+		line[0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	fclose(file);
+}
+
 /* Where every thread of a hung child sleeps, for the report. */
 static void describe_hang(pid_t pid, char *text, size_t size)
 {
-	char path[80], line[160];
+	char path[80], comm[32], call[160];
 	struct dirent *entry;
 	size_t used;
 	DIR *dir;
@@ -101,20 +118,13 @@ static void describe_hang(pid_t pid, char *text, size_t size)
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir)) && used < size) {
-		FILE *file;
-
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/syscall", (int)pid,
-			 entry->d_name);
-		file = fopen(path, "r");
-		if (!file)
-			continue;
-		if (fgets(line, sizeof(line), file))
-			used += (size_t)snprintf(text + used, size - used,
-						 "\n#   thread %.16s in call %.*s", entry->d_name,
-						 (int)strcspn(line, "\n"), line);
-		fclose(file);
+		read_task_line(pid, entry->d_name, "comm", comm, sizeof(comm));
+		read_task_line(pid, entry->d_name, "syscall", call, sizeof(call));
+		used += (size_t)snprintf(text + used, size - used,
+					 "\n#   thread %.16s (%s) in call %s", entry->d_name, comm,
+					 call);
 	}
 	if (dir)
 		closedir(dir);
@@ -130,6 +140,8 @@ static bool await_child(pid_t pid, int *status, char *text, size_t size)
 	do
 		ready = poll(&watched, 1, LIMIT_S * 1000);
 	while (ready < 0 && errno == EINTR);
+	if (ready == 0 && atomic_load(&verdict->more_s) > 0)
+		ready = poll(&watched, 1, atomic_load(&verdict->more_s) * 1000);
 	if (ready == 0) {
 		is_hung = true;
 		describe_hang(pid, text, size);
@@ -209,6 +221,8 @@ static enum judgement run_claim(const struct claim *claim)
 	putchar('\n');
 	if (judgement != HOLDS)
 		printf("# %s\n", text);
+	if (judgement == DOES_NOT_HOLD && verdict->note[0])
+		printf("# %s\n", verdict->note);
 	return judgement;
 }
 

@@ -21,8 +21,10 @@
 struct verdict {
 	atomic_int is_written; /* first failure wins */
 	char text[2000];
-	const char *file; /* the last expectation that was reached; same image, */
-	int line;	  /* so the pointer means the same in the parent */
+	const char *file;  /* the last expectation that was reached; same image, */
+	int line;	   /* so the pointer means the same in the parent */
+	atomic_int more_s; /* time it may take beyond the limit of all claims */
+	char note[400];	   /* said with its failure */
 };
 
 extern struct verdict *verdict; /* mapped by judge.c */

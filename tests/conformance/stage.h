@@ -80,6 +80,12 @@ int64_t now_ns(void); /* CLOCK_MONOTONIC */
  * a waiter is inside; they never sleep in the hope that it is by now.
  */
 bool task_is_asleep(pid_t pid, pid_t tid);
+
+/*
+ * How often the task has gone to sleep so far, -1 if it is not asleep in such a call.
+ * Twice the same number: it slept all the time between.
+ */
+long task_nr_sleeps(pid_t pid, pid_t tid);
 void task_await_asleep(pid_t pid, pid_t tid);
 
 /* A thread that makes one epoll_wait (or epoll_pwait, if it has a mask). */

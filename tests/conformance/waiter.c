@@ -22,11 +22,13 @@
 static bool is_waiting_call(long number)
 {
 	static const long calls[] = {
-		SYS_epoll_pwait, SYS_epoll_pwait2, SYS_ppoll,		SYS_pselect6,
-		SYS_futex,	 SYS_read,	   SYS_rt_sigtimedwait, SYS_wait4,
-		SYS_waitid,
+		SYS_epoll_pwait,     SYS_epoll_pwait2, SYS_ppoll,
+		SYS_pselect6,	     SYS_futex,	       SYS_read,
+		SYS_rt_sigtimedwait, SYS_wait4,	       SYS_waitid,
+		SYS_restart_syscall,
 #ifdef SYS_epoll_wait
-		SYS_epoll_wait,	 SYS_poll,	   SYS_select,		SYS_pause,
+		SYS_epoll_wait,	     SYS_poll,	       SYS_select,
+		SYS_pause,
 #endif
 	};
 
@@ -52,8 +54,7 @@ static bool read_task_file(pid_t pid, pid_t tid, const char *name, char *text, s
 	return nr > 0;
 }
 
-/* One look: how often the task has gone to sleep so far, -1 if it is not asleep. */
-static long look(pid_t pid, pid_t tid)
+long task_nr_sleeps(pid_t pid, pid_t tid)
 {
 	static const char key[] = "\nvoluntary_ctxt_switches:";
 	char text[4096];
@@ -70,11 +71,11 @@ static long look(pid_t pid, pid_t tid)
 
 bool task_is_asleep(pid_t pid, pid_t tid)
 {
-	long first = look(pid, tid);
+	long first = task_nr_sleeps(pid, tid);
 
 	for (int i = 1; i < NR_LOOKS && first >= 0; i++) {
 		sched_yield();
-		if (look(pid, tid) != first)
+		if (task_nr_sleeps(pid, tid) != first)
 			return false;
 	}
 	return first >= 0;
