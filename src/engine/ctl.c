@@ -40,20 +40,14 @@ static struct epitem *ep_find_visible(struct eventpoll *ep, const struct file *f
 	return ep->nr_zombies ? ep_find_zombie(ep, file, fd) : NULL;
 }
 
-/* What the source is told of a new item. */
-static uint32_t ep_first_mask(const struct epitem *epi)
-{
-	return ep_is_kept_by_kernel(epi) ? epi->event.events : ep_exact_mask(epi);
-}
-
 static int ep_arm_new(struct epitem *epi)
 {
-	int ret = ep_arm(epi, ep_first_mask(epi));
+	int ret = ep_arm(epi, ep_full_mask(epi));
 
 	if (ret != -ENOSPC || list_is_empty(&epi->ep->parked))
 		return ret;
 	ep_empty_park(epi->ep); /* what is parked counts against the user's limit */
-	return ep_arm(epi, ep_first_mask(epi));
+	return ep_arm(epi, ep_full_mask(epi));
 }
 
 /*
@@ -200,18 +194,12 @@ static int ep_modify_ours(struct epitem *epi, const struct epoll_event *event)
 	return 0;
 }
 
-/* The kernel's ep_modify(). */
-static int ep_modify(struct eventpoll *ep, int fd, struct file *file, struct epoll_event *event)
+/* MOD of @epi, whoever keeps it; it may be gone after an error. */
+static int ep_modify_item(struct epitem *epi, const struct epoll_event *event)
 {
-	struct epitem *epi = ep_find_visible(ep, file, fd);
+	struct eventpoll *ep = epi->ep;
 	int ret;
 
-	if (!epi)
-		return ep_ask_kernel(ep, EPOLL_CTL_MOD, fd, file, event);
-	if ((event->events | epi->event.events) & EPOLLEXCLUSIVE)
-		return -EINVAL;
-
-	event->events |= EPOLLERR | EPOLLHUP;
 	if (epi->state == ITEM_UNCONFIRMED) {
 		epi->event = *event;
 		return list_is_empty(&ep->waiters) ? 0 : ep_confirm_one(epi);
@@ -227,6 +215,24 @@ static int ep_modify(struct eventpoll *ep, int fd, struct file *file, struct epo
 		ep_remove(epi);
 	else if (ret == 0 && epi->state == ITEM_ZOMBIE)
 		ep_revive(epi);
+	return ret;
+}
+
+/* The kernel's ep_modify(). */
+static int ep_modify(struct eventpoll *ep, int fd, struct file *file, struct epoll_event *event)
+{
+	struct epitem *epi = ep_find_visible(ep, file, fd), *outer;
+	int ret;
+
+	if (!epi)
+		return ep_ask_kernel(ep, EPOLL_CTL_MOD, fd, file, event);
+	if ((event->events | epi->event.events) & EPOLLEXCLUSIVE)
+		return -EINVAL;
+
+	event->events |= EPOLLERR | EPOLLHUP;
+	outer = ep_enter_change(epi);
+	ret = ep_modify_item(epi, event);
+	ep_exit_change(ep, outer);
 	return ret;
 }
 

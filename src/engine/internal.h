@@ -118,6 +118,7 @@ struct eventpoll {
 	struct list_head unconfirmed;
 	struct list_head zombies;
 	struct slab items;
+	struct epitem *changing; /* its registration may not be what we believe; or NULL */
 
 	struct probe_counts *counts;
 	struct loop_client client;
@@ -190,6 +191,38 @@ static inline bool ep_is_kept_by_kernel(const struct epitem *epi)
 static inline bool ep_is_visible(const struct epitem *epi)
 {
 	return epi->state == ITEM_LIVE || epi->state == ITEM_UNCONFIRMED;
+}
+
+/* What S is told of an item it keeps; a spent one-shot is one that has only its one shot. */
+static inline uint32_t ep_kernel_mask(const struct epitem *epi)
+{
+	return ep_is_spent(epi) ? EPOLLONESHOT : epi->event.events;
+}
+
+/* What the source is told of an item, whoever keeps it, when it knows nothing of it. */
+static inline uint32_t ep_full_mask(const struct epitem *epi)
+{
+	return epi->keeper == KEPT_BY_KERNEL ? ep_kernel_mask(epi) : ep_exact_mask(epi);
+}
+
+/*
+ * Between these two the source may have another registration of @epi than we
+ * believe: should the call be abandoned, ep_repair() tells it anew.  They nest.
+ * Source locked.
+ */
+static inline struct epitem *ep_enter_change(struct epitem *epi)
+{
+	struct epitem *outer = epi->ep->changing;
+
+	epi->ep->changing = epi;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return outer;
+}
+
+static inline void ep_exit_change(struct eventpoll *ep, struct epitem *outer)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	ep->changing = outer;
 }
 
 /* -------- the ready list: which list an item is on, and between which -------- */
@@ -285,6 +318,7 @@ void ep_park(struct epitem *epi);
 bool ep_unpark(struct epitem *epi, const struct epoll_event *event);
 void ep_confirm(struct eventpoll *ep); /* tell S of every unconfirmed item */
 int ep_confirm_one(struct epitem *epi);
+void ep_set_live(struct epitem *epi);
 void ep_empty_park(struct eventpoll *ep);
 
 /* -------- keep.c; source locked -------- */

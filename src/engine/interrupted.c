@@ -21,12 +21,14 @@
 static void ep_adopt(struct epitem *epi, int op, const struct epoll_event *event)
 {
 	struct eventpoll *ep = epi->ep;
+	struct epitem *outer;
 
 	if (op == EPOLL_CTL_DEL || ((event->events | epi->event.events) & EPOLLEXCLUSIVE)) {
 		ep_remove(epi);
 		ep->has_foreign = true;
 		return;
 	}
+	outer = ep_enter_change(epi);
 	ep_lock(ep);
 	ep_unqueue(epi);
 	list_del_init(&epi->rdllink);
@@ -36,8 +38,9 @@ static void ep_adopt(struct epitem *epi, int op, const struct epoll_event *event
 	epi->event.events |= EPOLLERR | EPOLLHUP;
 	epi->stamp = 0;
 	ep_unlock(ep);
-	if (ep_rearm(epi, ep_is_kept_by_kernel(epi) ? epi->event.events : ep_exact_mask(epi)) < 0)
+	if (ep_rearm(epi, ep_full_mask(epi)) < 0)
 		ep_remove(epi);
+	ep_exit_change(ep, outer);
 }
 
 /* The other half of ep_ctl_interrupted(), when the section has ended. */

@@ -131,13 +131,14 @@ void ep_remove(struct epitem *epi)
 	ep_lock(ep);
 	ep_unqueue(epi);
 	list_del_init(&epi->rdllink); /* park, unconfirmed, zombies */
-	ep_renew(epi);
 	selfcheck_changed(&ep->check, "removing the watch", epi->fd);
 	if (epi->state == ITEM_PARKED)
 		ep->nr_parked--;
 	if (epi->state == ITEM_ZOMBIE)
 		ep->nr_zombies--;
 	epi->state = ITEM_NEW;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	ep_renew(epi); /* not before: cut off in between, what is live has the tag S knows */
 	ep_unlock(ep);
 
 	if (rb_is_linked(&epi->rbn))
@@ -162,12 +163,14 @@ void ep_leave(struct epitem *epi)
 int ep_remove_armed(struct epitem *epi)
 {
 	struct eventpoll *ep = epi->ep;
+	struct epitem *outer = ep_enter_change(epi);
 	int ret = ep_source_disarm(ep, epi->fd);
 
 	if (ret < 0)
 		selfcheck_left(epi, epi->generation);
 	probe(ep->counts, PROBE_DISARMED);
 	ep_remove(epi);
+	ep_exit_change(ep, outer);
 	return ret;
 }
 
@@ -233,11 +236,7 @@ int ep_arm(struct epitem *epi, uint32_t events)
 	return 0;
 }
 
-/*
- * Register @epi anew: what was collected before is void, and if its file is ready
- * the source says so once more.  An error leaves the registration as it was.
- */
-int ep_rearm(struct epitem *epi, uint32_t events)
+static int ep_tell_source(struct epitem *epi, uint32_t events)
 {
 	struct eventpoll *ep = epi->ep;
 	uint32_t generation = epi->generation;
@@ -260,4 +259,17 @@ int ep_rearm(struct epitem *epi, uint32_t events)
 	epi->armed = events;
 	probe(ep->counts, PROBE_REARMED);
 	return 0;
+}
+
+/*
+ * Register @epi anew: what was collected before is void, and if its file is ready
+ * the source says so once more.  An error leaves the registration as it was.
+ */
+int ep_rearm(struct epitem *epi, uint32_t events)
+{
+	struct epitem *outer = ep_enter_change(epi);
+	int ret = ep_tell_source(epi, events);
+
+	ep_exit_change(epi->ep, outer);
+	return ret;
 }

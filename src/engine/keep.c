@@ -26,12 +26,6 @@ bool ep_is_for_kernel(const struct eventpoll *ep, const struct file *file, uint3
 	       file->kind == FILE_ONCE || (file->kind == FILE_SIGNALFD && ep->has_loop);
 }
 
-/* In S, a spent one-shot watch is one that has only its one shot. */
-static uint32_t ep_kernel_mask(const struct epitem *epi)
-{
-	return ep_is_spent(epi) ? EPOLLONESHOT : epi->event.events;
-}
-
 /* Armed as the application armed it, with nothing under way: S may take over as it is. */
 static bool ep_is_kept_alike(const struct epitem *epi)
 {
@@ -47,26 +41,28 @@ static bool ep_is_kept_alike(const struct epitem *epi)
 int ep_keep_by_kernel(struct epitem *epi)
 {
 	bool was_unconfirmed = epi->state == ITEM_UNCONFIRMED;
+	struct eventpoll *ep = epi->ep;
+	struct epitem *outer;
 	int ret = 0;
 
 	if (ep_is_kept_by_kernel(epi))
 		return 0;
+	outer = ep_enter_change(epi);
 	if (!ep_is_kept_alike(epi)) {
-		if (was_unconfirmed)
-			list_del_init(&epi->rdllink);
-		else
-			ep_unqueue(epi);
-		epi->state = ITEM_LIVE;
+		ep_unqueue(epi);
 		ret = ep_rearm(epi, ep_kernel_mask(epi));
 		if (ret == -ENOENT && was_unconfirmed)
 			ret = ep_arm(epi, ep_kernel_mask(epi));
 	}
 	if (ret < 0) {
 		ep_remove(epi);
-		return ret;
+	} else {
+		if (was_unconfirmed)
+			ep_set_live(epi);
+		ep_set_keeper(epi, KEPT_BY_KERNEL);
 	}
-	ep_set_keeper(epi, KEPT_BY_KERNEL);
-	return 0;
+	ep_exit_change(ep, outer);
+	return ret;
 }
 
 /*

@@ -57,19 +57,28 @@ bool ep_unpark(struct epitem *epi, const struct epoll_event *event)
 	return true;
 }
 
-/* Tell S of @epi.  0, or -errno: then S does not take it and it is gone. */
+/* S has been told of @epi, unconfirmed until now. */
+void ep_set_live(struct epitem *epi)
+{
+	list_del_init(&epi->rdllink);
+	epi->stamp = 0;
+	epi->state = ITEM_LIVE;
+}
+
+/*
+ * Tell S of @epi.  0, or -errno: then S does not take it and it is gone.  It is
+ * unconfirmed until S knows: who is cut off here leaves it to be told once more.
+ */
 int ep_confirm_one(struct epitem *epi)
 {
-	int ret;
+	int ret = ep_rearm(epi, ep_exact_mask(epi));
 
-	list_del_init(&epi->rdllink);
-	epi->state = ITEM_LIVE;
-	epi->stamp = 0;
-	ret = ep_rearm(epi, ep_exact_mask(epi));
 	if (ret == -ENOENT)
 		ret = ep_arm(epi, ep_exact_mask(epi));
 	if (ret < 0)
 		ep_remove(epi);
+	else
+		ep_set_live(epi);
 	return ret;
 }
 

@@ -129,12 +129,35 @@ static void ep_rebuild_lists(struct eventpoll *ep)
 	probe(ep->counts, PROBE_REBUILT);
 }
 
+/*
+ * A change of @epi's registration was cut off: before the source knew of it or
+ * after, with the old tag or the new one.  Tell it, under one that is newer still.
+ * What only can have been being removed is.
+ */
+static void ep_complete_change(struct epitem *epi)
+{
+	if (epi->state == ITEM_UNCONFIRMED)
+		ep_confirm_one(epi);
+	else if (epi->state == ITEM_PARKED ||
+		 (epi->state == ITEM_LIVE && (epi->event.events & EPOLLEXCLUSIVE)))
+		ep_remove_armed(epi);
+	else if (epi->state == ITEM_LIVE && ep_rearm(epi, ep_full_mask(epi)) == -ENOENT)
+		ep_remove(epi);
+}
+
 void ep_repair(struct lock *mtx)
 {
 	struct eventpoll *ep = list_entry(mtx, struct eventpoll, mtx);
+	bool is_locked;
 
-	if (ep->is_alive)
-		ep_rebuild_lists(ep);
+	if (!ep->is_alive)
+		return;
+	ep_rebuild_lists(ep);
+	is_locked = ep_lock_source(ep);
+	if (ep->changing && !ep->is_inherited)
+		ep_complete_change(ep->changing);
+	ep->changing = NULL;
+	ep_unlock_source(is_locked);
 }
 
 /* Does @epi watch through a descriptor that another thread opened too late for us? */
@@ -156,6 +179,7 @@ static void ep_inherit(struct eventpoll *ep)
 	list_init(&ep->client.link);
 	ep->client.is_joined = false;
 	ep_slot_init(ep);
+	ep->changing = NULL; /* each is armed anew before it is needed */
 	if (!ep->is_alive)
 		return;
 	ep->is_inherited = !ep->is_released; /* else S is shared, and whole without us */
@@ -239,8 +263,6 @@ void ep_fork_interrupted(void)
 /* Arm @epi in the new source as it was armed in the parent's.  Gone if that fails. */
 static void ep_arm_copy(struct epitem *epi)
 {
-	uint32_t events = epi->event.events;
-
 	if (epi->state == ITEM_PARKED || epi->state == ITEM_ZOMBIE) {
 		ep_remove(epi);
 		return;
@@ -249,11 +271,7 @@ static void ep_arm_copy(struct epitem *epi)
 	list_del_init(&epi->rdllink);
 	epi->state = ITEM_LIVE;
 	ep_renew(epi);
-	if (ep_is_kept_by_kernel(epi))
-		events = ep_is_spent(epi) ? EPOLLONESHOT : events;
-	else
-		events = ep_exact_mask(epi);
-	if (ep_arm(epi, events) < 0)
+	if (ep_arm(epi, ep_full_mask(epi)) < 0)
 		ep_remove(epi);
 }
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "../conformance/stage.h"
@@ -186,6 +187,21 @@ static void expect_shown(const struct body *body, void (*visitor)(void), bool wa
 		FAIL("%s: target %s", where, body->is_shown_after ? "lost" : "shown");
 }
 
+/* What happens to @fd from now on is told, and no earlier. */
+static void expect_alive(int fd, const char *where)
+{
+	struct epoll_event events[8];
+	eventfd_t count;
+
+	if (eventfd_read(fd, &count) < 0)
+		FAIL("%s: cannot be read", where);
+	epoll_wait(stage.epfd, events, 8, 0);
+	if (eventfd_write(fd, 1) < 0)
+		FAIL("%s: cannot be written", where);
+	if (!is_shown(events, epoll_wait(stage.epfd, events, 8, 0), fd))
+		FAIL("%s: what comes now is not shown", where);
+}
+
 /* Whatever state a descriptor is in, it can be watched again, and closed. */
 static void expect_usable(int fd, const char *where)
 {
@@ -236,6 +252,10 @@ static bool visit(const struct body *body, void (*visitor)(void), long step)
 	if (handler_result != 0)
 		FAIL("%s: the handler's call failed with %d", where, handler_result);
 	expect_shown(body, visitor, was_visited, where);
+	expect_alive(stage.level, where);
+	expect_alive(stage.edge, where);
+	if (body->run == modify)
+		expect_alive(stage.target, where);
 	stage_close(where);
 	return was_visited;
 }

@@ -101,6 +101,16 @@ static void fake_register(struct fake *fake, int fd, uint32_t events, uint64_t t
 	fake->watches[fd] = (struct fake_watch){true, events | EPOLLERR | EPOLLHUP, tag};
 }
 
+static void fake_interrupt(struct fake *fake, bool is_late)
+{
+	void (*handler)(void) = fake->handler;
+
+	if (!handler || fake->is_handler_late != is_late)
+		return;
+	fake->handler = NULL;
+	handler();
+}
+
 static int fake_arm(struct source *source, int fd, uint32_t events, uint64_t tag)
 {
 	struct fake *fake = fake_of(source);
@@ -119,6 +129,7 @@ static int fake_rearm(struct source *source, int fd, uint32_t events, uint64_t t
 	struct fake *fake = fake_of(source);
 	int error = fake_note(fake, FAKE_REARM, fd, events, tag);
 
+	fake_interrupt(fake, false);
 	if (error)
 		return error;
 	if (!fake->watches[fd].is_armed)
@@ -126,6 +137,7 @@ static int fake_rearm(struct source *source, int fd, uint32_t events, uint64_t t
 	if ((fake->watches[fd].events | events) & EPOLLEXCLUSIVE)
 		return -EINVAL;
 	fake_register(fake, fd, events, tag);
+	fake_interrupt(fake, true);
 	return 0;
 }
 
@@ -134,11 +146,13 @@ static int fake_disarm(struct source *source, int fd)
 	struct fake *fake = fake_of(source);
 	int error = fake_note(fake, FAKE_DISARM, fd, 0, 0);
 
+	fake_interrupt(fake, false);
 	if (error)
 		return error;
 	if (!fake->watches[fd].is_armed)
 		return -ENOENT;
 	fake->watches[fd].is_armed = false;
+	fake_interrupt(fake, true);
 	return 0;
 }
 
