@@ -76,7 +76,7 @@ bool is_strict(void)
 	return strict;
 }
 
-static bool word_holds(const char *word)
+static bool simple_word_holds(const char *word)
 {
 	if (strcmp(word, "native") == 0)
 		return is_native();
@@ -87,6 +87,17 @@ static bool word_holds(const char *word)
 	if (strcmp(word, "strict") == 0)
 		return is_strict();
 	return source_is(word) || driver_is(word);
+}
+
+/* Of a word with plus signs, every part must hold. */
+static bool word_holds(char *word)
+{
+	char *state;
+
+	for (char *part = strtok_r(word, "+", &state); part; part = strtok_r(NULL, "+", &state))
+		if (!simple_word_holds(part))
+			return false;
+	return true;
 }
 
 bool mode_is_one_of(const char *words)

@@ -34,6 +34,7 @@
  *	inline, thread	... with this driver
  *	strict		... and every eventpoll kept by the kernel
  *	ours		... and not strict
+ *	epoll+thread	both of them
  *
  * They are read from LD_PRELOAD and the INTERPOLL_* variables, once, at start.
  */
