@@ -27,6 +27,8 @@ static int ep_ask_kernel(struct eventpoll *ep, int op, int fd, const struct file
 	if (!ep->source.ops->has_kernel_epoll)
 		return op == EPOLL_CTL_ADD || op == EPOLL_CTL_MOD || op == EPOLL_CTL_DEL ? -ENOENT
 											 : -EINVAL;
+	if (op == EPOLL_CTL_MOD || op == EPOLL_CTL_DEL)
+		ep_forget_foreign(ep, fd);
 	return sys_epoll_ctl(ep->source.fd, op, fd, event);
 }
 

@@ -95,6 +95,7 @@ struct epitem {
 	uint32_t armed;	     /* what the source was told */
 	uint32_t revents;    /* what the last edge showed, worth something ... */
 	uint32_t stamp;	     /* ... while this is ep->stamp */
+	uint32_t collection; /* kept by the kernel: the last that showed it */
 	uint8_t state;	     /* enum epitem_state */
 	uint8_t keeper;	     /* enum keeper */
 	uint8_t noise;	     /* unwanted edges in a row */
@@ -125,6 +126,7 @@ struct eventpoll {
 	struct selfcheck check;
 	uint32_t slab_slot; /* ours among all eventpolls */
 	uint32_t stamp;	    /* of the present collection: older masks are worth nothing */
+	uint32_t nr_collections;
 	uint16_t salt;	    /* of our tags */
 	uint16_t nr_parked;
 	uint32_t nr_kernel; /* items kept by the kernel */
@@ -344,6 +346,12 @@ void ep_slot_init(struct eventpoll *ep);
  * @is_abandoned: it never will, so ask the kernel again about those it keeps.
  */
 void ep_absorb_slot(struct eventpoll *ep, bool is_abandoned);
+
+/*
+ * The application is about to change a registration of @fd that is not ours: what is
+ * in the slot of it is history.
+ */
+void ep_forget_foreign(struct eventpoll *ep, int fd);
 
 /* The loop thread collects everything.  False: it met what only a waiter can deal with. */
 bool ep_collect_for_loop(struct eventpoll *ep);

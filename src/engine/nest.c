@@ -176,7 +176,9 @@ int nest_check(const struct eventpoll *ep, int op, int fd, const struct file *fi
 		return 0;
 	if (sys_fcntl(fd, F_GETFD, 0) < 0)
 		return -EBADF;
-	if (op != EPOLL_CTL_ADD && (!file || list_is_empty(&file->wq)) && nest_has_no_poll(ep, fd))
+	/* an ADD that is not EXCLUSIVE is told so when it is armed */
+	if ((op != EPOLL_CTL_ADD || (events & EPOLLEXCLUSIVE)) &&
+	    (!file || list_is_empty(&file->wq)) && nest_has_no_poll(ep, fd))
 		return -EPERM;
 	if (file == ep->file)
 		return -EINVAL;

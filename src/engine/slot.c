@@ -35,6 +35,13 @@ bool ep_slot_is_empty(const struct eventpoll *ep)
 	return true;
 }
 
+void ep_begin_collection(struct ep_call *call)
+{
+	if (++call->ep->nr_collections == 0) /* none */
+		call->ep->nr_collections = 1;
+	call->collection = call->ep->nr_collections;
+}
+
 void ep_new_stamp(struct eventpoll *ep)
 {
 	if (++ep->stamp == 0) /* what no item's mask is worth */
@@ -53,6 +60,9 @@ static void ep_take_kept(struct ep_call *call, struct epitem *epi, uint32_t even
 		probe(counts, PROBE_FILTERED);
 		return;
 	}
+	if (call->collection && epi->collection == call->collection)
+		return; /* level, and S has come to its end and begun anew */
+	epi->collection = call->collection;
 	probe(counts, PROBE_KEPT);
 	ep_put_event(call, events, epi->event.data.u64);
 	if (epi->event.events & EPOLLONESHOT)
@@ -111,6 +121,33 @@ bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epol
 		ep_take_kept(call, epi, entry->events);
 	}
 	return true;
+}
+
+/* One registration of S, for ep_forget_foreign(): @ctx is the descriptor in question. */
+struct slot_search {
+	struct eventpoll *ep;
+	int fd;
+};
+
+static void slot_forget(void *ctx, const struct source_watch *watch)
+{
+	const struct slot_search *search = ctx;
+	bool is_foreign;
+
+	ep_find_tag(search->ep, watch->tag, &is_foreign);
+	if (watch->fd != search->fd || !is_foreign) /* a zombie may have that number */
+		return;
+	for (int i = 0; i < EP_SLOT_MAX; i++)
+		if (search->ep->slot[i].data.u64 == watch->tag)
+			ep_slot_clear(&search->ep->slot[i]);
+}
+
+void ep_forget_foreign(struct eventpoll *ep, int fd)
+{
+	struct slot_search search = {ep, fd};
+
+	if (ep->has_foreign && !ep->is_settled && !ep_slot_is_empty(ep))
+		ep->source.ops->list(&ep->source, slot_forget, &search);
 }
 
 /* Deal with the first @n entries of the slot, those that are not empty. */

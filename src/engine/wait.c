@@ -107,6 +107,7 @@ bool wait_time_is_up(struct ep_call *call)
 
 static int wait_step(struct ep_call *call)
 {
+	call->collection = 0;
 	call->nr_taken = 0; /* what came to nothing takes no room of what comes now */
 	if (call->ep->is_settled)
 		return wait_settled(call);

@@ -17,6 +17,7 @@ struct ep_call {
 	bool has_deadline;
 	int nothing;  /* what to return with nothing to deliver: 0; -EINTR once a handler ran */
 	int n;	      /* events in the caller's buffer */
+	uint32_t collection; /* in which an item of the kernel's is shown once; 0: no matter */
 	int nr_taken; /* edges collected in this step, which may all be events */
 	struct epoll_event *sink; /* where S writes while we sleep in it; NULL: we do not */
 	int sink_max;
@@ -29,6 +30,12 @@ struct ep_call {
 
 /* Masks seen so far are worth nothing from now on. */
 void ep_new_stamp(struct eventpoll *ep);
+
+/*
+ * What is collected from here on, in several goes but without letting go of mtx, is
+ * one batch: S shows what is level again and again.
+ */
+void ep_begin_collection(struct ep_call *call);
 
 /*
  * How many edges may be collected at once: what must go straight into the buffer

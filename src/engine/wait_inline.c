@@ -25,6 +25,7 @@ static int wait_collect_and_send(struct ep_call *call)
 		ep->kernel_first = !kernel_first;
 	}
 	ep_new_stamp(ep);
+	ep_begin_collection(call);
 	if (!kernel_first) {
 		ret = ep_send_events(call);
 		if (ret < 0 || call->n == call->args->maxevents)
@@ -46,6 +47,7 @@ static int wait_woken(struct ep_call *call, int n, int max)
 	int ret;
 
 	ep_new_stamp(ep);
+	ep_begin_collection(call);
 	ep_take_slot(ep, call, n);
 	if (n == max && !ep->has_foreign) { /* more may be there */
 		ret = ep_collect(call);
