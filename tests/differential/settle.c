@@ -8,9 +8,9 @@
  *			that sent them.  It is first in, first out: a datagram of our
  *			own that has come back was behind all of them.  An answer to a
  *			packet is queued in turn: hence several rounds.  The walk stays
- *			on one processor, Nagle is off, and acknowledgements that TCP
- *			would delay are asked for: the ends of a connection are told
- *			by them.
+ *			on one processor, and Nagle is off.  Only who ends a connection
+ *			is told something by its acknowledgement, which TCP may delay;
+ *			that is asked for, or waited for.
  *	terminals	what is written travels by a kernel thread, for which poll(2)
  *			waits if the terminal has less to read than VMIN says.  A master
  *			has no VMIN of its own; so masters only are written to, and only
@@ -91,11 +91,8 @@ void settle_note_terminal(int name)
 
 static void settle_inet(void)
 {
-	int on = 1;
 	char byte = 0;
 
-	for (int fd = STDERR_FILENO + 1; fd <= program_fd_max; fd++)
-		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 	for (int i = 0; i < ROUNDS; i++)
 		if (send(echo, &byte, 1, 0) != 1 || recv(echo, &byte, 1, 0) != 1)
 			fail("walk: a datagram over the loopback did not come back");
@@ -126,9 +123,13 @@ void settle_end(int fd)
 {
 	struct tcp_info info;
 	socklen_t length;
+	int on = 1;
 
 	if (echo < 0)
 		return;
+	settle_inet();
+	for (int other = STDERR_FILENO + 1; other <= program_fd_max; other++)
+		setsockopt(other, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 	settle_inet();
 	for (int ms = 0; ms < DELAYED_MS_MAX; ms++) {
 		length = sizeof(info);

@@ -39,6 +39,7 @@ void process_init(void)
 		sigaddset(&set, walk_signal(i));
 	sigaddset(&set, STEP_INTERRUPTION);
 	sigaddset(&set, SIGPIPE);
+	sigaddset(&set, SIGCHLD); /* libc blocks it now and then: signalfds notice */
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 

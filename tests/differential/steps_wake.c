@@ -90,6 +90,7 @@ static void *wake(void *unused)
 		await_others_asleep();
 		waker.written = write(waker.fd, bytes, waker.length);
 		waker.error = errno;
+		settle();
 		await_others_asleep();
 		if (!atomic_load(&waker.is_over))
 			pthread_kill(waker.waiter, STEP_INTERRUPTION);

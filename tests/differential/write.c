@@ -88,8 +88,7 @@ static void write_step(struct world *world)
 static void avoid_deviations(struct world *world)
 {
 	enum {
-		ET,
-		ONESHOT
+		ONESHOT = 1
 	};
 
 	/*
@@ -105,10 +104,8 @@ static void avoid_deviations(struct world *world)
 		return;
 	/* poll(2) asks about numbers: a watch ends with its descriptor */
 	world->habits &= ~(uint32_t)(HABIT_DUPS | HABIT_SENDS | HABIT_FORKS | HABIT_CHILD);
+	/* who enters the kernel on his own meets no epoll there that watches anything */
 	world->habits &= ~(uint32_t)HABIT_RAW;
-	/* and it shows levels: an edge is told only where it comes with one (any_mask) */
-	if (world->flags[ET] > world->flags[ONESHOT])
-		world->flags[ET] = world->flags[ONESHOT];
 }
 
 static void choose_temper(struct world *world)

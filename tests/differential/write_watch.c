@@ -39,13 +39,14 @@ static uint32_t any_mask(struct world *world)
 	for (int i = 0; i < 4; i++)
 		if (chance(world, world->flags[i]))
 			mask |= flags[i];
-	if (world->kind == KIND_POLL && (mask & EPOLLET))
-		mask |= EPOLLONESHOT;
 	/* with these it is legal, and that should be the rule */
 	if ((mask & EPOLLEXCLUSIVE) && chance(world, 90))
 		mask &= EPOLLIN | EPOLLOUT | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE;
 	if (does(world, HABIT_ODD) && chance(world, 2))
 		mask |= 1u << below(world, 32);
+	/* poll(2) shows levels: the edge it cannot miss is the first, and there it ends */
+	if (world->kind == KIND_POLL && !(mask & EPOLLONESHOT))
+		mask &= ~(uint32_t)EPOLLET;
 	return mask;
 }
 
