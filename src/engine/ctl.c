@@ -288,8 +288,8 @@ static const char *ep_op_name(int op)
 	}
 }
 
-int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_event *event,
-	   struct file **ret_file)
+static int ep_ctl_once(struct file *epfile, int op, int fd, struct file *file,
+		       struct epoll_event *event, struct file **ret_file)
 {
 	struct epoll_event copy = {0};
 	struct eventpoll *ep;
@@ -332,5 +332,16 @@ out:
 out_nest:
 	if (is_nesting)
 		nest_unlock();
+	return ret;
+}
+
+int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_event *event,
+	   struct file **ret_file)
+{
+	int ret = ep_ctl_once(epfile, op, fd, file, event, ret_file);
+
+	/* what other eventpolls have parked counts against the user's limit, too */
+	if (ret == -ENOSPC && ep_empty_all_parks())
+		ret = ep_ctl_once(epfile, op, fd, file, event, ret_file);
 	return ret;
 }

@@ -127,7 +127,7 @@ struct eventpoll {
 	uint32_t slab_slot; /* ours among all eventpolls */
 	uint32_t stamp;	    /* of the present collection: older masks are worth nothing */
 	uint32_t nr_collections;
-	uint16_t salt;	    /* of our tags */
+	uint16_t salt; /* of our tags */
 	uint16_t nr_parked;
 	uint32_t nr_kernel; /* items kept by the kernel */
 	uint32_t nr_zombies;
@@ -322,6 +322,7 @@ void ep_confirm(struct eventpoll *ep); /* tell S of every unconfirmed item */
 int ep_confirm_one(struct epitem *epi);
 void ep_set_live(struct epitem *epi);
 void ep_empty_park(struct eventpoll *ep);
+bool ep_empty_all_parks(void); /* no mtx held; was there anything? */
 
 /* -------- keep.c; source locked -------- */
 

@@ -93,3 +93,25 @@ void ep_empty_park(struct eventpoll *ep)
 	while (!list_is_empty(&ep->parked))
 		ep_remove_armed(list_first_entry(&ep->parked, struct epitem, rdllink));
 }
+
+bool ep_empty_all_parks(void)
+{
+	bool has_emptied = false;
+
+	for (uint32_t slot = 0; slot < slab_limit(&ep_pool.slab); slot++) {
+		struct eventpoll *ep = slab_at(&ep_pool.slab, slot);
+
+		if (!ep->nr_parked) /* a glance; also of a slot that was never used */
+			continue;
+		ep_acquire_mtx(ep);
+		if (ep->is_alive && !ep->is_inherited && ep->nr_parked) {
+			bool is_locked = ep_lock_source(ep);
+
+			ep_empty_park(ep);
+			ep_unlock_source(is_locked);
+			has_emptied = true;
+		}
+		ep_release_mtx(ep);
+	}
+	return has_emptied;
+}
