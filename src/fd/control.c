@@ -127,6 +127,12 @@ static void control_poll_one(int fd)
 	section_leave();
 }
 
+void control_watched(int fd)
+{
+	if (fd >= 0 && fd < control_limit())
+		control_poll_one(fd);
+}
+
 void control_polled(const struct pollfd *fds, nfds_t nr)
 {
 	unsigned int limit = (unsigned int)control_limit();

@@ -61,6 +61,7 @@ int control_wait(struct file *epfile, const struct ep_wait_args *args);
  * polled: only the kernel can be exact about eventpolls among them.  Costs one
  * load as long as there are no eventpolls.
  */
+void control_watched(int fd); /* by an eventpoll that is the kernel's own */
 void control_polled(const struct pollfd *fds, nfds_t nr);
 void control_selected(int nr, const fd_set *in);
 

@@ -41,8 +41,11 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	struct file *epfile = epoll_find(epfd);
 
-	if (!epfile)
+	if (!epfile) {
+		if (op == EPOLL_CTL_ADD && preload_is_active())
+			control_watched(fd);
 		return real()->epoll_ctl(epfd, op, fd, event);
+	}
 	return (int)preload_return(control_ctl(epfile, op, fd, event));
 }
 
@@ -60,8 +63,8 @@ bool epoll_read_timeout(const struct timespec *timeout, uint64_t *ret_ns)
 	*ret_ns = CLOCK_FOREVER;
 	if (!timeout)
 		return true;
-	if (!uaccess_is_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
-	    timeout->tv_nsec >= (long)CLOCK_NS_PER_SEC)
+	if (!uaccess_is_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 ||
+	    timeout->tv_nsec < 0 || timeout->tv_nsec >= (long)CLOCK_NS_PER_SEC)
 		return false;
 	*ret_ns = clock_from_timespec(timeout);
 	return true;

@@ -157,8 +157,11 @@ static long syscall_epoll_ctl(const struct syscall_args *args)
 {
 	struct file *epfile = epoll_find((int)args->a);
 
-	if (!epfile)
+	if (!epfile) {
+		if ((int)args->b == EPOLL_CTL_ADD)
+			control_watched((int)args->c);
 		return syscall_call_next(args);
+	}
 	return preload_return(
 		control_ctl(epfile, (int)args->b, (int)args->c, (struct epoll_event *)args->d));
 }
