@@ -6,12 +6,14 @@
 #define DIFFERENTIAL_STEPS_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/epoll.h>
 
 enum {
 	STEP_EVENTS_MAX = 1024, /* that a wait takes */
 };
 
+bool is_eventpoll(int fd);
 int open_again(int fd, int flags); /* steps_file.c: another description of the same file */
 
 /* steps_watch.c: as sets or in order, as the program says; sorts them in place */

@@ -26,6 +26,10 @@
 #include "steps.h"
 #include "walk.h"
 
+enum {
+	BACKLOG = 1024, /* more than a program connects: TCP would drop, and try again later */
+};
+
 static void made_one(const struct step *step, int fd)
 {
 	log_result(fd);
@@ -52,6 +56,17 @@ void play_pipe(const struct step *step)
 	int ends[2];
 
 	made_two(step, pipe2(ends, O_NONBLOCK | O_CLOEXEC), ends);
+}
+
+bool is_eventpoll(int fd)
+{
+	static const char what[] = "anon_inode:[eventpoll]";
+	char path[32], link[64];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	length = readlink(path, link, sizeof(link));
+	return length == sizeof(what) - 1 && !memcmp(link, what, sizeof(what) - 1);
 }
 
 /* A new description of what @fd names, as of a file in a file system. */
@@ -128,7 +143,7 @@ static int inet_listen(struct sockaddr_in *ret_address)
 {
 	int fd = inet_bound(SOCK_STREAM, ret_address);
 
-	listen(fd, 8);
+	listen(fd, BACKLOG);
 	return fd;
 }
 
@@ -173,7 +188,7 @@ void play_listen(const struct step *step)
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	bind(fd, (void *)&address, sizeof(sa_family_t)); /* the kernel picks an abstract name */
-	listen(fd, 8);
+	listen(fd, BACKLOG);
 	made_one(step, fd);
 }
 

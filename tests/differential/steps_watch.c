@@ -94,6 +94,8 @@ static void raw_control(int epfd, int op, int fd, uint32_t events, uint64_t data
 
 void play_rawadd(const struct step *step)
 {
+	if (is_eventpoll(step_fd(step, 1))) /* nesting that nobody sees: a known deviation */
+		return;
 	raw_control(step_fd(step, 0), EPOLL_CTL_ADD, step_fd(step, 1),
 		    (uint32_t)step->args[2].number, (uint64_t)step->args[3].number);
 }

@@ -17,7 +17,7 @@ static const char usage[] =
 	"usage: walk write SEED STEPS KIND    print the program of a seed\n"
 	"       walk play SEED STEPS KIND     play it and print the hash of its log\n"
 	"       walk show [FILE]              play a program and print its log\n"
-	"KIND is full, short or poll: what waits take, and what the program may contain.\n";
+	"KIND is full, thread, short or poll: what waits take, and what the program may contain.\n";
 
 static char text[PROGRAM_SIZE_MAX];
 

@@ -33,9 +33,10 @@
 
 /* What a program may contain, and how its waits are compared. */
 enum kind {
-	KIND_FULL,  /* batches with room for everything, compared as sets */
-	KIND_SHORT, /* batches of any size, compared in order */
-	KIND_POLL,  /* as full, without what the poll source is known not to do */
+	KIND_FULL,   /* batches with room for everything, compared as sets */
+	KIND_THREAD, /* as full, without what the thread driver is known not to do */
+	KIND_SHORT,  /* batches of any size, compared in order */
+	KIND_POLL,   /* as full, without what the poll source is known not to do */
 	KIND_MAX,
 };
 
@@ -56,7 +57,7 @@ enum {
 };
 
 struct arg {
-	int name;	  /* of a descriptor: where its number is kept */
+	int name;	  /* of a descriptor: where its number is kept; else -1 */
 	int64_t number;	  /* a number, or a mask */
 	const char *word; /* as it stands */
 };
@@ -79,6 +80,9 @@ bool step_says(const struct step *step, int index, const char *word);
  * both.  To be called by a step.
  */
 void program_leave_to_child(int nr_lines);
+
+/* Is it the number of an eventpoll that we, a child, share with our parent? */
+bool program_is_parents(int fd);
 
 extern bool program_is_sorted; /* compare waits as sets */
 extern int program_fd_max;     /* the highest number a name has had */

@@ -50,7 +50,7 @@ static const struct {
 	{4, HABIT_WAKES, write_wake},
 	{3, HABIT_ERRS, write_mistake},
 	{3, HABIT_SLEEPS, write_interrupt},
-	{1, HABIT_DUPS, write_range},
+	{1, HABIT_STALE, write_range},
 };
 #define NR_CHOICES (sizeof(choices) / sizeof(choices[0]))
 
@@ -93,15 +93,28 @@ static void avoid_deviations(struct world *world)
 
 	/*
 	 * A spent one-shot watch may show its HUP to those who poll the eventpoll
-	 * when the kernel takes it over; and to who waits without a buffer (below).
+	 * when the kernel takes it over; and to who waits without a buffer.  A stale
+	 * number may be that of an eventpoll.
 	 */
-	if (world->kind == KIND_FULL && does(world, HABIT_POLLS | HABIT_NESTS))
+	if ((world->kind == KIND_FULL || world->kind == KIND_THREAD) &&
+	    does(world, HABIT_POLLS | HABIT_NESTS | HABIT_STALE | HABIT_ERRS))
 		world->flags[ONESHOT] = 0;
+	/*
+	 * Nesting by a raw system call is seen by nobody; the thread driver shows
+	 * what was registered by one without the others, once.
+	 */
+	if (does(world, HABIT_RAW))
+		world->habits &= ~(uint32_t)(HABIT_STALE | HABIT_CROWD); /* batches get short */
+	if (world->kind == KIND_THREAD)
+		world->habits &= ~(uint32_t)HABIT_RAW;
 	/* An eventpoll that is sent is armed anew: edges and shots are shown again. */
 	if (does(world, HABIT_EPDUPS) && does(world, HABIT_SENDS))
 		memset(world->flags, 0, sizeof(world->flags));
 	if (world->kind != KIND_POLL)
 		return;
+	/* an eventpoll says IN to who watches it, and is readable in every way */
+	if (does(world, HABIT_NESTS | HABIT_STALE))
+		world->habits &= ~(uint32_t)HABIT_ODD;
 	/* poll(2) asks about numbers: a watch ends with its descriptor */
 	world->habits &= ~(uint32_t)(HABIT_DUPS | HABIT_SENDS | HABIT_FORKS | HABIT_CHILD);
 	/* who enters the kernel on his own meets no epoll there that watches anything */

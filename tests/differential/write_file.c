@@ -103,17 +103,17 @@ void write_close(struct world *world)
 	thing_closed(world, thing);
 }
 
+/* Eventpolls over eventpolls only: else nobody knows what is nested. */
 static void write_dup_over(struct world *world, int from)
 {
-	int over = thing_any(world, doublable(world));
+	bool is_epoll = world->things[from].type == TYPE_EPOLL;
+	int over = thing_any(world, is_epoll ? T(EPOLL) : ANY_TYPE & ~T(EPOLL));
 
 	if (over < 0)
 		return;
 	line(world, "%s f%d f%d", chance(world, 60) ? "dup2" : "dup3", from, over);
-	if (world->things[over].is_open && world->things[over].type != TYPE_EPOLL)
-		world->things[over].type = world->things[from].type == TYPE_EPOLL
-						   ? world->things[over].type
-						   : world->things[from].type;
+	if (world->things[over].is_open)
+		world->things[over].type = world->things[from].type;
 }
 
 void write_dup(struct world *world)

@@ -44,6 +44,8 @@ static uint32_t any_mask(struct world *world)
 		mask &= EPOLLIN | EPOLLOUT | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE;
 	if (does(world, HABIT_ODD) && chance(world, 2))
 		mask |= 1u << below(world, 32);
+	if (!world->flags[1] && world->kind != KIND_SHORT) /* not by an odd bit either */
+		mask &= ~(uint32_t)EPOLLONESHOT;
 	/* poll(2) shows levels: the edge it cannot miss is the first, and there it ends */
 	if (world->kind == KIND_POLL && !(mask & EPOLLONESHOT))
 		mask &= ~(uint32_t)EPOLLET;
@@ -209,9 +211,6 @@ void write_mistake(struct world *world)
 		line(world, "wait f%d 4 wait 0", world->kind == KIND_SHORT ? thing : -1);
 		break;
 	case 5:
-		/* as poll does, it may see the HUP of a spent one-shot watch */
-		if (world->kind == KIND_FULL && world->flags[1])
-			break;
 		line(world, "badwait f%d 256 %s", epoll, chance(world, 50) ? "null" : "0");
 		break;
 	default:
