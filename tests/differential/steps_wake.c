@@ -90,7 +90,7 @@ static void *wake(void *unused)
 		await_others_asleep();
 		waker.written = write(waker.fd, bytes, waker.length);
 		waker.error = errno;
-		settle();
+		settle_inet();
 		await_others_asleep();
 		if (!atomic_load(&waker.is_over))
 			pthread_kill(waker.waiter, STEP_INTERRUPTION);
@@ -120,7 +120,7 @@ void play_wake(const struct step *step)
 	sigset_t let = interruption_let_through();
 	int nr;
 
-	if (!settle_can_write(step_fd(step, 2)))
+	if (isatty(step_fd(step, 2))) /* whose kernel thread nobody can wait for */
 		return;
 	waker_start();
 	waker.waiter = pthread_self();

@@ -106,7 +106,7 @@ void write_del(struct world *world)
 	watch = *found;
 	line(world, "del f%d f%d", watch.epoll, watch.target);
 	world->things[watch.target].was_deleted = true;
-	if (chance(world, 40))
+	if (world->things[watch.target].is_open && chance(world, 40))
 		write_watch(world, "add", watch.epoll, watch.target);
 	else if (chance(world, 90))
 		watch_forget(world, watch.epoll, watch.target);
