@@ -93,7 +93,7 @@ static bool may_outlive_numbers(void)
 
 static void step(struct lane *lane)
 {
-	bool is_oneshot = lane->field->flags & EPOLLONESHOT;
+	bool is_oneshot = lane->flags & EPOLLONESHOT;
 
 	switch (roll(7)) {
 	case 0:

@@ -22,19 +22,39 @@ void disturb_by_signal(struct field *field)
 	struct worker *worker = &field->workers[roll((unsigned int)field->nr_workers)];
 
 	pthread_mutex_lock(&field->workers_lock);
-	for (unsigned int i = 1 + roll(6); i; i--) {
+	for (unsigned int i = worker->is_gone ? 0 : 1 + roll(6); i; i--) {
 		EXPECT_INT(pthread_kill(worker->thread, SIGUSR1), ==, 0);
 		linger();
 	}
 	pthread_mutex_unlock(&field->workers_lock);
 }
 
+/* Somebody else is there to do its work. */
+static bool is_dispensable(const struct field *field, const struct worker *worker)
+{
+	for (int i = 0; i < field->nr_workers; i++) {
+		const struct worker *other = &field->workers[i];
+
+		if (other != worker && !other->is_gone && other->epfd == worker->epfd)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * One that is replaced at once may do what the cancelled one left undone; so some are
+ * not before the next burst.
+ */
 void disturb_by_cancel(struct field *field)
 {
 	struct worker *worker = &field->workers[roll((unsigned int)field->nr_workers)];
 
 	pthread_mutex_lock(&field->workers_lock);
-	worker_replace(worker);
+	if (!worker->is_gone) {
+		worker_cancel(worker);
+		if (roll(2) || !is_dispensable(field, worker))
+			worker_restart(worker);
+	}
 	pthread_mutex_unlock(&field->workers_lock);
 	linger();
 }

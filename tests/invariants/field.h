@@ -85,6 +85,7 @@ struct lane {
 	unsigned int index;
 	enum lane_kind kind;
 	int in, out;
+	uint32_t flags;		  /* of its watches */
 	int first_epfd, nr_epfds; /* where it is watched, of field.epfds */
 
 	/* Who writes, replaces the lane or changes its watches.  No handler takes it. */
@@ -149,8 +150,9 @@ struct worker {
 	pthread_t thread;
 	struct dice dice; /* of the thread, and of those that replace it */
 	void *(*run)(void *worker);
-	atomic_bool is_patient;			     /* its wait has no end */
-	atomic_long nr_handled;			     /* signals */
+	bool is_gone;		/* cancelled, and nobody has taken its place; under workers_lock */
+	atomic_bool is_patient; /* its wait has no end */
+	atomic_long nr_handled; /* signals */
 	void (*after_signal)(struct worker *worker); /* the last its handler does, or NULL */
 
 	/* For its signal handlers: a watch of their own in @epfd, another eventpoll. */
@@ -160,7 +162,8 @@ struct worker {
 
 void worker_open(struct worker *worker); /* its toys, and the thread */
 void worker_close(struct worker *worker);
-void worker_replace(struct worker *worker); /* cancel it, and start it anew */
+void worker_cancel(struct worker *worker);  /* nobody takes its place ... */
+void worker_restart(struct worker *worker); /* ... before this */
 
 /* What its thread runs: worker_run(), or something between begin and end. */
 void *worker_run(void *worker);
@@ -187,7 +190,8 @@ struct field {
 	unsigned int disturbances; /* enum disturbance, as bits */
 
 	/* What plan() draws. */
-	uint32_t flags; /* of the lanes' watches */
+	uint32_t flags; /* of the lanes' watches, unless start() changes one's */
+	bool is_exact;	/* there is one reader: no event without something to read */
 	int maxevents;
 	int nr_epfds, nr_lanes, nr_workers;
 	bool has_tcp;

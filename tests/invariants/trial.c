@@ -74,6 +74,9 @@ static void burst(struct field *field)
 	int nr_writers = 1 + (int)roll(NR_WRITERS_MAX);
 	int nr_disturbers = field->disturbances ? 1 + (int)roll(NR_DISTURBERS_MAX) : 0;
 
+	for (int i = 0; i < field->nr_workers; i++)
+		if (field->workers[i].is_gone)
+			worker_restart(&field->workers[i]);
 	atomic_store(&field->is_stormy, true);
 	for (int i = 0; i < nr_disturbers; i++)
 		actor_start(&disturbers[i], field, disturber_run);

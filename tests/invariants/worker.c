@@ -186,14 +186,22 @@ void worker_open(struct worker *worker)
 
 void worker_close(struct worker *worker)
 {
-	EXPECT_INT(pthread_join(worker->thread, NULL), ==, 0);
+	if (!worker->is_gone)
+		EXPECT_INT(pthread_join(worker->thread, NULL), ==, 0);
 	CLOSE(worker->toy, worker->toy_epfd);
 }
 
-void worker_replace(struct worker *worker)
+void worker_cancel(struct worker *worker)
 {
 	EXPECT_INT(pthread_cancel(worker->thread), ==, 0);
 	EXPECT_INT(pthread_join(worker->thread, NULL), ==, 0);
+	worker->is_gone = true;
+	worker->is_patient = true;
+}
+
+void worker_restart(struct worker *worker)
+{
+	worker->is_gone = false;
 	worker_start(worker);
 }
 
