@@ -108,7 +108,7 @@ static void avoid_deviations(struct world *world)
 	if (world->kind == KIND_THREAD)
 		world->habits &= ~(uint32_t)HABIT_RAW;
 	/* An eventpoll that is sent is armed anew: edges and shots are shown again. */
-	if (does(world, HABIT_EPDUPS) && does(world, HABIT_SENDS))
+	if (does(world, HABIT_SENDS) && does(world, HABIT_EPDUPS | HABIT_STALE))
 		memset(world->flags, 0, sizeof(world->flags));
 	if (world->kind != KIND_POLL)
 		return;
