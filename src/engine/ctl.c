@@ -232,9 +232,13 @@ static int ep_modify(struct eventpoll *ep, int fd, struct file *file, struct epo
 		return -EINVAL;
 
 	event->events |= EPOLLERR | EPOLLHUP;
+	ep->before = epi->event;
+	ep->is_undoable = true;
 	outer = ep_enter_change(epi);
 	ret = ep_modify_item(epi, event);
 	ep_exit_change(ep, outer);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	ep->is_undoable = false;
 	return ret;
 }
 

@@ -31,8 +31,8 @@
  *		      |		      `--edge, close, eviction--> gone
  *		      `--close, description lives on--> ZOMBIE
  *
- * NEW is also the state of an item on its way out: whatever interrupts us, what
- * the slab says is live and not NEW is whole enough to rebuild every list from.
+ * NEW is also the state of an item on its way out.  Whatever interrupts us, what the
+ * slab says is live and not NEW is whole enough to rebuild every list from.
  *
  * Ways out of an eventpoll: ep_remove() takes an item S has forgotten or never
  * knew, ep_remove_armed() one that must be disarmed first, ep_leave() one that S
@@ -119,7 +119,8 @@ struct eventpoll {
 	struct list_head unconfirmed;
 	struct list_head zombies;
 	struct slab items;
-	struct epitem *changing; /* its registration may not be what we believe; or NULL */
+	struct epitem *changing;   /* its registration may not be what we believe; or NULL */
+	struct epoll_event before; /* its interest, to go back to ... */
 
 	struct probe_counts *counts;
 	struct loop_client client;
@@ -133,6 +134,7 @@ struct eventpoll {
 	uint32_t nr_zombies;
 	uint32_t nr_nested;   /* items that watch an eventpoll of ours */
 	uint32_t zombies_max; /* sweep above this */
+	bool is_undoable;     /* ... while this is so */
 	bool was_used;	      /* the slot has had an eventpoll before */
 	bool is_alive;	      /* false: free, or about to be */
 	bool is_orphan;	      /* no descriptor is left, but sleepers are */
@@ -264,7 +266,6 @@ extern bool ep_is_distrusted; /* see ep_distrust_all() */
 
 /* The eventpoll of @epfile with its mtx held, or NULL if it is gone. */
 struct eventpoll *ep_acquire(struct file *epfile);
-
 void ep_acquire_mtx(struct eventpoll *ep);
 void ep_release_mtx(struct eventpoll *ep);
 
@@ -277,8 +278,7 @@ bool ep_has_other_waiters(struct eventpoll *ep);
 void ep_waiter_abandoned(struct waiter *waiter); /* hook of waiter.h */
 bool ep_loop_ready(struct loop_client *client);	 /* hook of loop.h, wait_thread.c */
 
-/* All eventpolls, for recover.c. */
-extern struct pool ep_pool;
+extern struct pool ep_pool; /* all eventpolls, for inherit.c */
 
 /* -------- item.c; mtx held -------- */
 
@@ -384,13 +384,16 @@ void nest_unlock(void);
 void nest_reset(void);
 void nest_break(void);
 
-/* -------- recover.c -------- */
+/* -------- recover.c; mtx held -------- */
+
+void ep_repair(struct lock *mtx);	     /* section.h: what an abandoned mtx protects */
+void ep_rebuild_lists(struct eventpoll *ep); /* from the slab; source locked */
+
+/* -------- inherit.c -------- */
 
 /* In the child of fork: make all eventpolls whole before the first is used. */
 void ep_fix_up(void);
 extern bool ep_needs_fix_up;
-
-void ep_repair(struct lock *mtx); /* section.h: what an abandoned mtx protects */
 
 /* @ep may have come over fork: give it a source of its own.  0 or -errno.  mtx held. */
 int ep_renew_inherited(struct eventpoll *ep);

@@ -292,3 +292,79 @@ CLAIM(an_eventpoll_left_by_a_jump_goes_with_its_descriptor)
 	gate_close(&sleeper.left);
 	gate_close(&sleeper.over);
 }
+
+/* ---- made or not made -------------------------------------------------- */
+
+#define NR_INSTRUCTIONS 900 /* of a MOD are visited, or all if it has fewer */
+
+/* Other than 2 in both halves. */
+#define NEW_DATA 0x900000009
+
+static uint32_t mode;
+
+static void modify_to_output(void)
+{
+	stage.result = ctl_mod(stage.epfd, stage.target, EPOLLOUT | mode, NEW_DATA);
+}
+
+/* How the target is shown: as one watch or the other, never as half of each. */
+static uint64_t data_shown(long step)
+{
+	struct epoll_event events[4];
+	int nr = MUST(epoll_wait(stage.epfd, events, 4, 0));
+
+	for (int i = 0; i < nr; i++) {
+		if (events[i].data.u64 == 1)
+			continue;
+		if (events[i].data.u64 == 2 && events[i].events == EPOLLIN)
+			return 2;
+		if (events[i].data.u64 == NEW_DATA && events[i].events == EPOLLOUT)
+			return NEW_DATA;
+		FAIL("instruction %ld: %#x shown for %#llx", step, events[i].events,
+		     (unsigned long long)events[i].data.u64);
+	}
+	return 0;
+}
+
+static void expect_made_or_not(long step)
+{
+	uint64_t data = data_shown(step);
+
+	if (!data)
+		FAIL("instruction %ld: the watch is lost", step);
+	count_take(stage.target);
+	if (data == 2)
+		EXPECT_INT(data_shown(step), ==, 0);
+	count_up(stage.target, 1);
+	if (mode & EPOLLET && data == NEW_DATA) /* only a read is an edge to who wants to write */
+		count_take(stage.target);
+	if (data_shown(step) != data)
+		FAIL("instruction %ld: what the watch shows next is lost", step);
+}
+
+static void expect_made_or_not_everywhere(void)
+{
+	volatile bool was_visited = true;
+
+	claim_takes(120); /* each visit single-steps through a MOD */
+	for (volatile int nr = 0; nr < NR_INSTRUCTIONS && was_visited; nr++) {
+		stage_open(false);
+		watch(stage.epfd, stage.target, EPOLLIN | mode, 2);
+		if (!sigsetjmp(way_out, 1))
+			was_visited = steps_run(modify_to_output, nr, jump_away);
+		expect_made_or_not(nr);
+		stage_close();
+	}
+}
+
+CLAIM(a_jump_out_of_MOD_leaves_it_made_or_not)
+{
+	expect_made_or_not_everywhere();
+}
+
+CLAIM_ONLY("native epoll", "poll(2) does not show such edges of an eventfd",
+	   a_jump_out_of_MOD_of_an_edge_watch_leaves_it_made_or_not)
+{
+	mode = EPOLLET;
+	expect_made_or_not_everywhere();
+}
