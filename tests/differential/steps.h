@@ -14,6 +14,7 @@ enum {
 };
 
 bool is_eventpoll(int fd);
+int socket_domain(int fd);	   /* -1: it is no socket */
 int open_again(int fd, int flags); /* steps_file.c: another description of the same file */
 
 /* steps_watch.c: as sets or in order, as the program says; sorts them in place */

@@ -58,6 +58,15 @@ void play_pipe(const struct step *step)
 	made_two(step, pipe2(ends, O_NONBLOCK | O_CLOEXEC), ends);
 }
 
+int socket_domain(int fd)
+{
+	int domain = -1;
+	socklen_t length = sizeof(domain);
+
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
+	return domain;
+}
+
 bool is_eventpoll(int fd)
 {
 	static const char what[] = "anon_inode:[eventpoll]";

@@ -117,6 +117,9 @@ void play_send(const struct step *step)
 				 .msg_controllen = sizeof(control.bytes)};
 	int fd = step_fd(step, 1);
 
+	/* in flight over itself it is collected by a kernel thread, some time */
+	if (socket_domain(fd) == AF_UNIX)
+		return;
 	control.header.cmsg_level = SOL_SOCKET;
 	control.header.cmsg_type = SCM_RIGHTS;
 	control.header.cmsg_len = CMSG_LEN(sizeof(int));
