@@ -49,6 +49,22 @@ void ep_new_stamp(struct eventpoll *ep)
 }
 
 /*
+ * S has shown @epi a second time in one batch: it is level, and S has come to its end
+ * and begun anew; or another edge has come in between, which S will not tell again.
+ */
+static void ep_widen_event(struct ep_call *call, const struct epitem *epi, uint32_t events)
+{
+	for (int i = call->n - 1; i >= 0; i--) {
+		struct epoll_event *event = &call->args->events[i];
+
+		if (event->data.u64 == epi->event.data.u64) {
+			event->events |= events;
+			return;
+		}
+	}
+}
+
+/*
  * An event of an item kept by the kernel is the application's as it stands.  One
  * that comes for a spent item is the stray HUP of settling.
  */
@@ -60,8 +76,10 @@ static void ep_take_kept(struct ep_call *call, struct epitem *epi, uint32_t even
 		probe(counts, PROBE_FILTERED);
 		return;
 	}
-	if (call->collection && epi->collection == call->collection)
-		return; /* level, and S has come to its end and begun anew */
+	if (call->collection && epi->collection == call->collection) {
+		ep_widen_event(call, epi, events);
+		return;
+	}
 	epi->collection = call->collection;
 	probe(counts, PROBE_KEPT);
 	ep_put_event(call, events, epi->event.data.u64);

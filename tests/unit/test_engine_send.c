@@ -304,6 +304,35 @@ Test(engine_send, edge_of_ours_keeps_its_place_among_the_kernels)
 	EXPECT_EVENTS(&e0, 2, {many[1], EPOLLIN});
 }
 
+/* What the kernel keeps is shown in @first, and in @second when the slot was full once. */
+static int show_twice(uint32_t flags, uint32_t first, uint32_t second)
+{
+	int ours = file_open(0), kept = file_open(1);
+
+	add(&e0, ours, EPOLLIN | EPOLLET);
+	add(&e0, kept, EPOLLIN | EPOLLOUT | EPOLLEXCLUSIVE | flags);
+	fake_wake(e0.fake, kept, first);
+	raise_level(ours);
+	for (int i = 1; i < EP_SLOT_MAX; i++)
+		fake_wake(e0.fake, ours, EPOLLIN);
+	fake_wake(e0.fake, kept, second);
+	stage_wait(&e0, 1024, 0);
+	cr_assert_eq(nr_stage_got, 2);
+	cr_assert_eq(stage_got[0].data.u64, EVENT_DATA(kept));
+	return (int)stage_got[0].events;
+}
+
+Test(engine_send, level_of_the_kernels_is_told_once_a_call)
+{
+	cr_assert_eq(show_twice(0, EPOLLIN | EPOLLOUT, EPOLLIN | EPOLLOUT), EPOLLIN | EPOLLOUT);
+}
+
+/* The kernel does not tell the second edge again: it must not be taken for the first. */
+Test(engine_send, edge_between_two_collections_of_one_call_is_told)
+{
+	cr_assert_eq(show_twice(EPOLLET, EPOLLOUT, EPOLLIN), EPOLLIN | EPOLLOUT);
+}
+
 /* -------- the caller's buffer -------- */
 
 static struct epoll_event *pages(int first, int second)
