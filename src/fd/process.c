@@ -14,8 +14,11 @@
 #include "source/loop.h"
 #include "trace/session.h"
 
-/* Pairs of process_begin() and process_end() that are open now. */
+/* Pairs of process_begin() and process_end() that are open now, */
 static uint32_t process_nr_open;
+
+/* and the calling thread's among them: in the child of a fork there are no others. */
+static __thread uint32_t process_nr_own __attribute__((tls_model("initial-exec")));
 
 static bool process_has_io_uring;
 
@@ -30,16 +33,26 @@ static __thread struct process_fork {
 	bool is_late;	      /* the child's part of that is yet to come */
 } process_fork __attribute__((tls_model("initial-exec")));
 
+/* A handler that forks in between finds a pair too many open, never one too few. */
 void process_begin(void)
 {
+	process_nr_own++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&process_nr_open, 1, __ATOMIC_SEQ_CST);
+}
+
+static void process_close_pair(void)
+{
+	__atomic_sub_fetch(&process_nr_open, 1, __ATOMIC_SEQ_CST);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	process_nr_own--;
 }
 
 /* The count goes up before the pair is closed, so that readers miss neither. */
 void process_end(void)
 {
 	__atomic_add_fetch(&table_fork_count, 1, __ATOMIC_SEQ_CST);
-	__atomic_sub_fetch(&process_nr_open, 1, __ATOMIC_SEQ_CST);
+	process_close_pair();
 }
 
 bool process_may_share(uint32_t born)
@@ -101,7 +114,7 @@ static void process_close_own(void)
 static void process_become_child(void)
 {
 	pages_fork_child();
-	__atomic_store_n(&process_nr_open, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&process_nr_open, process_nr_own, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&table_fork_count, 1, __ATOMIC_RELAXED);
 	table_fork_child();
 	session_fork_child();
@@ -147,7 +160,8 @@ void process_fork_child(void)
 
 	if (process_is_borrowed())
 		return;
-	fork->depth--;
+	if (!--fork->depth)
+		process_close_pair();
 	/* the first process of a namespace may make the first of another */
 	if (fork->pid == sys_getpid() && (fork->pid != 1 || fork->depth))
 		return;

@@ -212,6 +212,62 @@ Test(table, fork_child__takes_only_what_is_open_for_old)
 	close(fd);
 }
 
+/* -------- forks inside forks -------- */
+
+/* In a child: what is first seen now is nobody else's. */
+static _Noreturn void exit_unless_alone(void)
+{
+	_exit(process_may_share(table_fork_count) ? 1 : 0);
+}
+
+static void expect_child_to_be_alone(pid_t child)
+{
+	int status;
+
+	cr_assert_gt(child, 0);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", status);
+	cr_expect_not(process_may_share(table_fork_count));
+}
+
+/* prepare prepare fork -> child child */
+Test(table, child_of_a_fork_told_twice_is_alone)
+{
+	pid_t child;
+
+	process_fork_prepare();
+	process_fork_prepare();
+	child = fork();
+	if (child == 0) {
+		process_fork_child();
+		process_fork_child();
+		exit_unless_alone();
+	}
+	process_fork_parent();
+	process_fork_parent();
+	expect_child_to_be_alone(child);
+}
+
+/* prepare [handler: prepare fork -> child] -> the same fork fails, or is made, here too */
+Test(table, child_made_by_a_handler_in_the_middle_of_a_fork_is_alone_after_it)
+{
+	pid_t child;
+
+	process_fork_prepare();
+	process_fork_prepare();
+	child = fork();
+	if (child == 0) {
+		process_fork_child();
+		if (!process_may_share(table_fork_count))
+			_exit(2);
+		process_fork_parent();
+		exit_unless_alone();
+	}
+	process_fork_parent();
+	process_fork_parent();
+	expect_child_to_be_alone(child);
+}
+
 /* -------- ranges around our own descriptors -------- */
 
 static struct {
