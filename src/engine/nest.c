@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "real/beacon.h"
 #include "real/sys.h"
 
 /* The kernel's EP_MAX_NESTS: eventpolls below the outermost. */
@@ -156,29 +157,15 @@ void nest_refresh(struct eventpoll *ep)
 		nest_recheck(ep);
 }
 
-/*
- * Files that have no poll of their own are always ready, and not to be watched.  What
- * stands for S is an epoll all the same (real/beacon.h), and can tell.
- */
-static bool nest_has_no_poll(const struct eventpoll *ep, int fd)
-{
-	struct epoll_event event = {.events = EPOLLET};
-	int ret = sys_epoll_ctl(ep->source.fd, EPOLL_CTL_ADD, fd, &event);
-
-	if (ret == 0)
-		sys_epoll_ctl(ep->source.fd, EPOLL_CTL_DEL, fd, NULL);
-	return ret == -EPERM;
-}
-
 int nest_check(const struct eventpoll *ep, int op, int fd, const struct file *file, uint32_t events)
 {
 	if (ep->source.ops->has_kernel_epoll)
 		return 0;
 	if (sys_fcntl(fd, F_GETFD, 0) < 0)
 		return -EBADF;
-	/* an ADD that is not EXCLUSIVE is told so when it is armed */
+	/* what has no poll of its own; an ADD that is not EXCLUSIVE is told so when it is armed */
 	if ((op != EPOLL_CTL_ADD || (events & EPOLLEXCLUSIVE)) &&
-	    (!file || list_is_empty(&file->wq)) && nest_has_no_poll(ep, fd))
+	    (!file || list_is_empty(&file->wq)) && beacon_ask(ep->source.fd, fd) == -EPERM)
 		return -EPERM;
 	if (file == ep->file)
 		return -EINVAL;

@@ -44,6 +44,17 @@ void beacon_douse(int fd)
 	sys_epoll_ctl(fd, EPOLL_CTL_DEL, __atomic_load_n(&beacon_fire, __ATOMIC_ACQUIRE), NULL);
 }
 
+int beacon_ask(int beacon, int fd)
+{
+	struct epoll_event event = {.events = EPOLLET};
+	int ret = sys_epoll_ctl(beacon, EPOLL_CTL_ADD, fd, &event);
+
+	if (ret < 0 && ret != -EEXIST)
+		return ret;
+	sys_epoll_ctl(beacon, EPOLL_CTL_DEL, fd, NULL);
+	return 0;
+}
+
 void beacon_reset(void)
 {
 	beacon_fire = -1;

@@ -26,6 +26,14 @@ int beacon_open(int flags);
 void beacon_light(int fd);
 void beacon_douse(int fd);
 
+/*
+ * Would an epoll watch @fd?  0, or what epoll_ctl(2) says: the kernel only knows for
+ * certain.  (Some regular files can be polled, /proc/self/mounts; some devices cannot.)
+ * @beacon is asked itself: who jumps away in between leaves a watch there that is met
+ * again, and no descriptor.
+ */
+int beacon_ask(int beacon, int fd);
+
 /* In the child of fork: the descriptor that lights beacons is closed. */
 void beacon_reset(void);
 

@@ -3,8 +3,8 @@
  * source_poll.c - edges inferred from levels, by poll(2) over the armed files.
  *
  * No watch is in a kernel epoll; the application's epfd is a beacon (beacon.h)
- * that only stands for the eventpoll.  Of each file the source remembers which bits of its mask are
- * seen: high when they were last reported, and not known low since.
+ * that only stands for the eventpoll.  Of each file the source remembers which bits
+ * of its mask are seen: high when they were last reported, and not known low since.
  *
  *	not seen --high in a collection: an edge, with the whole mask--> seen
  *	seen --low in a collection, lapsed() or rearm()--> not seen
@@ -102,23 +102,6 @@ static void source_poll_fini(struct source *source)
 
 /* -------- arming -------- */
 
-/*
- * Whether a file can be polled is known for certain to the kernel only: some
- * regular files can (/proc/self/mounts), some devices cannot.  The beacon is an
- * epoll that can tell, and who jumps away in between leaves a watch there that is
- * met again, and no descriptor.
- */
-static int ask_kernel(const struct source *source, int fd)
-{
-	struct epoll_event event = {.events = EPOLLET};
-	int ret = sys_epoll_ctl(source->fd, EPOLL_CTL_ADD, fd, &event);
-
-	if (ret < 0 && ret != -EEXIST)
-		return ret;
-	sys_epoll_ctl(source->fd, EPOLL_CTL_DEL, fd, NULL);
-	return 0;
-}
-
 /* What epoll_ctl(2) would say to ADD of @fd.  0 or -errno. */
 static int check_pollable(const struct source *source, int fd)
 {
@@ -134,7 +117,7 @@ static int check_pollable(const struct source *source, int fd)
 	ret = sys_fstat(fd, &st);
 	if (ret < 0 || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode))
 		return ret;
-	return ask_kernel(source, fd);
+	return beacon_ask(source->fd, fd);
 }
 
 static bool is_latched(const struct pollset_file *file)
