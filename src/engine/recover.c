@@ -137,7 +137,8 @@ void ep_rebuild_lists(struct eventpoll *ep)
 /*
  * A change of @epi's registration was cut off: before the source knew of it or
  * after, with the old tag or the new one.  Tell it, under one that is newer still.
- * What only can have been being removed is.
+ * What only can have been being removed is.  (Zombies are changed only through a
+ * number that names their description again.)
  */
 static void ep_complete_change(struct epitem *epi)
 {
@@ -146,7 +147,7 @@ static void ep_complete_change(struct epitem *epi)
 	else if (epi->state == ITEM_PARKED ||
 		 (epi->state == ITEM_LIVE && (epi->event.events & EPOLLEXCLUSIVE)))
 		ep_remove_armed(epi);
-	else if (epi->state == ITEM_LIVE && ep_rearm(epi, ep_full_mask(epi)) == -ENOENT)
+	else if (epi->state != ITEM_NEW && ep_rearm(epi, ep_full_mask(epi)) == -ENOENT)
 		ep_remove(epi);
 }
 

@@ -107,6 +107,21 @@ Test(engine_torn, modify_of_the_kernels_when_it_knows)
 	expect_alive();
 }
 
+/* The number names its description again when it is modified. */
+Test(engine_torn, modify_of_a_zombie_before_the_source_knows)
+{
+	make_zombie();
+	do_and_jump(modify_kept, false);
+	expect_alive();
+}
+
+Test(engine_torn, modify_of_a_zombie_when_the_source_knows)
+{
+	make_zombie();
+	do_and_jump(modify_kept, true);
+	expect_alive();
+}
+
 /* -------- what was being deleted is deleted, or goes on -------- */
 
 static void delete (void)
