@@ -233,12 +233,12 @@ static int ep_modify(struct eventpoll *ep, int fd, struct file *file, struct epo
 
 	event->events |= EPOLLERR | EPOLLHUP;
 	ep->before = epi->event;
-	ep->is_undoable = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	ep->modified = epi;
 	outer = ep_enter_change(epi);
 	ret = ep_modify_item(epi, event);
+	ep->modified = NULL; /* and the source is told once more until the change is over */
 	ep_exit_change(ep, outer);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	ep->is_undoable = false;
 	return ret;
 }
 

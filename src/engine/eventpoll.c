@@ -126,6 +126,7 @@ static void ep_init(struct eventpoll *ep)
 	list_init(&ep->zombies);
 	ep->ovflist = EP_UNACTIVE_PTR;
 	ep->changing = NULL;
+	ep->modified = NULL;
 	slab_init(&ep->items, sizeof(struct epitem));
 	ep->counts = session_counts_get();
 	ep->client = (struct loop_client){.source = &ep->source, .ready = ep_loop_ready};

@@ -81,11 +81,10 @@ enum keeper {
 
 /* One watch: how eventpoll @ep sees file @file through descriptor @fd. */
 struct epitem {
-	struct rb_node rbn; /* in ep->rbr by (file, fd); zombies are in no tree */
-	struct list_head
-		rdllink;     /* on rdllist, or, by state, ep->parked, ->unconfirmed, ->zombies */
-	struct epitem *next; /* on ovflist; EP_UNACTIVE_PTR: not */
-	struct list_head fllink; /* the eppoll_entry: on file->wq */
+	struct rb_node rbn;	  /* in ep->rbr by (file, fd); zombies are in no tree */
+	struct list_head rdllink; /* on rdllist or, by state, parked, unconfirmed, zombies */
+	struct epitem *next;	  /* on ovflist; EP_UNACTIVE_PTR: not */
+	struct list_head fllink;  /* the eppoll_entry: on file->wq */
 	struct file *file;
 	struct eventpoll *ep;
 	struct epoll_event event; /* the application's, ERR and HUP added; its data */
@@ -120,7 +119,8 @@ struct eventpoll {
 	struct list_head zombies;
 	struct slab items;
 	struct epitem *changing;   /* its registration may not be what we believe; or NULL */
-	struct epoll_event before; /* its interest, to go back to ... */
+	struct epitem *modified;   /* and this one's interest is half new; or NULL: ... */
+	struct epoll_event before; /* ... what to go back to */
 
 	struct probe_counts *counts;
 	struct loop_client client;
@@ -134,7 +134,6 @@ struct eventpoll {
 	uint32_t nr_zombies;
 	uint32_t nr_nested;   /* items that watch an eventpoll of ours */
 	uint32_t zombies_max; /* sweep above this */
-	bool is_undoable;     /* ... while this is so */
 	bool was_used;	      /* the slot has had an eventpoll before */
 	bool is_alive;	      /* false: free, or about to be */
 	bool is_orphan;	      /* no descriptor is left, but sleepers are */
@@ -206,7 +205,7 @@ static inline uint32_t ep_kernel_mask(const struct epitem *epi)
 /* What the source is told of an item, whoever keeps it, when it knows nothing of it. */
 static inline uint32_t ep_full_mask(const struct epitem *epi)
 {
-	return epi->keeper == KEPT_BY_KERNEL ? ep_kernel_mask(epi) : ep_exact_mask(epi);
+	return ep_is_kept_by_kernel(epi) ? ep_kernel_mask(epi) : ep_exact_mask(epi);
 }
 
 /*

@@ -95,9 +95,9 @@ static void ep_rebuild_gone(struct eventpoll *ep, struct epitem *epi, uint32_t s
  */
 static void ep_undo_change(struct eventpoll *ep)
 {
-	if (ep->changing && ep->is_undoable)
-		ep->changing->event = ep->before;
-	ep->is_undoable = false;
+	if (ep->modified)
+		ep->modified->event = ep->before;
+	ep->modified = NULL;
 }
 
 /* Tree and lists of items, from the slab.  Waiters stay where they are. */

@@ -15,14 +15,19 @@
 
 static int p0[2], c0 __attribute__((unused));
 
-static inline void stage_checked(void)
+static inline void stage_watches(void)
 {
-	stage_inline();
 	selfcheck_is_on = true;
 	pipe_open(p0);
 	c0 = file_open(0);
 	add(&e0, p0[0], EPOLLIN);
 	add(&e0, c0, EPOLLIN | EPOLLET);
+}
+
+static inline void stage_checked(void)
+{
+	stage_inline();
+	stage_watches();
 }
 
 static inline struct epitem *item(int fd)

@@ -9,7 +9,14 @@
 
 #include "selfcheck_stage.h"
 
+static void stage_checked_loop(void)
+{
+	stage_thread();
+	stage_watches();
+}
+
 TestSuite(engine_torn, .init = stage_checked);
+TestSuite(engine_torn_loop, .init = stage_checked_loop);
 
 static sigjmp_buf out;
 
@@ -119,6 +126,18 @@ Test(engine_torn, modify_of_a_zombie_when_the_source_knows)
 {
 	make_zombie();
 	do_and_jump(modify_kept, true);
+	expect_alive();
+}
+
+/* With a loop WAKEUP settles: p0 is told, and cut off, in the middle of a MOD of c0. */
+static void modify_another(void)
+{
+	mod(&e0, c0, EPOLLIN | EPOLLWAKEUP);
+}
+
+Test(engine_torn_loop, modify_that_settles_undoes_nothing_but_itself)
+{
+	do_and_jump(modify_another, false);
 	expect_alive();
 }
 
