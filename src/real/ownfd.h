@@ -25,12 +25,12 @@ int ownfd_dup(int fd);
 void ownfd_close(int fd);
 
 /*
- * Open the file at @path, close-on-exec, for the length of one look at it; one at a
- * time a thread.  A thread that leaves in the middle by siglongjmp() gives it back
- * with ownfd_recover().  -errno as openat(2).
+ * Open what /proc says of @fd (its fdinfo), close-on-exec, for the length of one
+ * look at it; one at a time a thread.  A thread that leaves in the middle by
+ * siglongjmp() gives it back with ownfd_recover().  -errno as openat(2).
  */
-int ownfd_borrow(const char *path);
-void ownfd_return(int fd);
+int ownfd_borrow_fdinfo(int fd);
+void ownfd_return(int info);
 void ownfd_recover(void);
 
 /* Told of each number taken and given back.  Set once, by the descriptor table. */

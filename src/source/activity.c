@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 
 #include "real/ownfd.h"
-#include "real/procpath.h"
 #include "real/sys.h"
 
 /* The kernel's TCP_LISTEN, which no header exports beside <linux/tcp.h>. */
@@ -44,11 +43,9 @@ static enum activity_kind classify_socket(int fd)
 /* Read the beginning of fdinfo of @fd as a string.  Returns its length, or -errno. */
 static long fdinfo_read(int fd, char *text, size_t size)
 {
-	char path[PROCPATH_SIZE];
 	long len;
-	int info;
+	int info = ownfd_borrow_fdinfo(fd);
 
-	info = ownfd_borrow(procpath(path, "fdinfo", fd));
 	if (info < 0)
 		return info;
 	len = sys_read(info, text, size - 1);

@@ -87,11 +87,10 @@ static bool fdinfo_is_epoll(int fd)
 int fdinfo_list(int epfd, source_see *see, void *ctx)
 {
 	struct fdinfo info = {.see = see, .ctx = ctx};
-	char path[PROCPATH_SIZE], chunk[1024];
+	char chunk[1024];
 	long len;
-	int fd;
+	int fd = ownfd_borrow_fdinfo(epfd);
 
-	fd = ownfd_borrow(procpath(path, "fdinfo", epfd));
 	if (fd < 0)
 		return fd;
 	while ((len = sys_read(fd, chunk, sizeof(chunk))) > 0)
