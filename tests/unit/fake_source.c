@@ -251,6 +251,8 @@ static int fake_collect(struct source *source, struct epoll_event *edges, int ma
 	int error = fake->collect_error;
 
 	fake->collect_error = 0;
+	if (fake->collecting)
+		fake->collecting();
 	return error ? error : fake_take(fake, edges, max);
 }
 

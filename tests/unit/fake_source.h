@@ -68,6 +68,7 @@ struct fake {
 	unsigned int nr_tags;
 	int failures[FAKE_NR_OPS]; /* of the next call: -errno */
 	int collect_error;	   /* of the next collection: -errno */
+	void (*collecting)(void);  /* runs in every collection */
 	void (*handler)(void);	   /* runs in the next change of a registration ... */
 	bool is_handler_late;	   /* ... before it is made, or after */
 	int (*steps[FAKE_STEPS])(struct fake *fake);

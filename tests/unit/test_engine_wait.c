@@ -8,6 +8,8 @@
  */
 #include "engine_stage.h"
 
+#include <signal.h>
+
 TestSuite(engine_wait, .init = stage_inline);
 
 #define ONE_SECOND CLOCK_NS_PER_SEC
@@ -154,6 +156,36 @@ Test(engine_wait, full_slot_is_followed_by_one_more_look)
 	fake_then(e0.fake, wake_many);
 	cr_assert_eq(stage_wait(&e0, 1024, CLOCK_FOREVER), EP_SLOT_MAX + 3);
 	cr_assert_eq(e0.fake->nr_sleeps, 1);
+}
+
+/* -------- on the way to the sleep -------- */
+
+static void handle(int signal)
+{
+	(void)signal;
+}
+
+static void signal_once(void)
+{
+	e0.fake->collecting = NULL;
+	raise(SIGUSR1);
+}
+
+/* A known deviation: the kernel does not begin to sleep when a signal has come. */
+Test(engine_wait, signal_during_the_look_before_it_does_not_end_the_sleep)
+{
+	struct sigaction action = {.sa_handler = handle};
+
+	cr_assert_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	f0 = file_open(0);
+	add(&e0, f0, EPOLLIN);
+	arrive(&e0, f0);
+	EXPECT_EVENTS(&e0, 8, {f0, EPOLLIN});
+	drop_level(f0);
+	e0.fake->collecting = signal_once;
+	fake_then(e0.fake, pass_time);
+	cr_assert_eq(stage_wait(&e0, 8, ONE_SECOND), 0);
+	cr_assert_null(e0.fake->collecting);
 }
 
 /* -------- control calls while somebody sleeps -------- */
