@@ -198,10 +198,14 @@ void ep_give_back(struct ep_call *call)
 	bool is_slot = call->sink == ep->slot;
 
 	for (int i = 0; i < call->sink_max; i++) {
-		struct epoll_event entry = call->sink[i];
+		struct epoll_event entry;
 		struct epitem *epi;
 		bool is_foreign;
 
+		if (!is_slot &&
+		    !uaccess_is_writable(&call->waiter->buffer, &call->sink[i], sizeof(entry)))
+			return; /* nor could S */
+		entry = call->sink[i];
 		epi = ep_find_tag(ep, entry.data.u64, &is_foreign);
 		if (!is_slot && (is_foreign || ep->is_released)) {
 			/* the application's as it stands, or what S has not written to */

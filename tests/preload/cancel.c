@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -64,6 +65,21 @@ static void *in_epoll_wait(void *unused)
 CLAIM(epoll_wait_can_be_cancelled)
 {
 	claim_cancelled_asleep(in_epoll_wait);
+}
+
+/* Nobody looks there for what may have been written. */
+static void *in_epoll_wait_to_nowhere(void *unused)
+{
+	void *nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	stage.tid = gettid();
+	epoll_wait(stage.epfd, nowhere, 64, -1);
+	return unused;
+}
+
+CLAIM(epoll_wait_to_nowhere_can_be_cancelled)
+{
+	claim_cancelled_asleep(in_epoll_wait_to_nowhere);
 }
 
 static void *in_epoll_pwait2(void *unused)
