@@ -119,9 +119,15 @@ void ep_fork_interrupted(void)
 	}
 }
 
-/* Arm @epi in the new source as it was armed in the parent's.  Gone if that fails. */
+/*
+ * Arm @epi in the new source as it was armed in the parent's.  Gone if that fails.
+ * (Not by ep_arm(): until all are armed the source counts as the parent's, and whoever
+ * is cut off begins anew.)
+ */
 static void ep_arm_copy(struct epitem *epi)
 {
+	struct source *source = &epi->ep->source;
+
 	if (epi->state == ITEM_PARKED || epi->state == ITEM_ZOMBIE) {
 		ep_remove(epi);
 		return;
@@ -130,8 +136,11 @@ static void ep_arm_copy(struct epitem *epi)
 	list_del_init(&epi->rdllink);
 	epi->state = ITEM_LIVE;
 	ep_renew(epi);
-	if (ep_arm(epi, ep_full_mask(epi)) < 0)
+	epi->armed = ep_full_mask(epi);
+	if (source->ops->arm(source, epi->fd, epi->armed, ep_tag(epi)) < 0)
 		ep_remove(epi);
+	else
+		probe(epi->ep->counts, PROBE_ARMED);
 }
 
 /*
@@ -140,19 +149,18 @@ static void ep_arm_copy(struct epitem *epi)
  */
 static int ep_open_anew(struct eventpoll *ep)
 {
-	int old_fd = ep->source.fd;
+	struct source old = ep->source, source;
+	int old_fd = old.fd;
 	int flags = sys_fcntl(old_fd, F_GETFD, 0);
 	int fd, ret = 0;
 
 	if (flags < 0)
 		return flags;
 	flags = flags & FD_CLOEXEC ? EPOLL_CLOEXEC : 0;
-	if (ep->source.ops->fini)
-		ep->source.ops->fini(&ep->source);
-	fd = ep_config.source->open(&ep->source, flags);
+	fd = ep_config.source->open(&source, flags);
 	if (fd == -EMFILE) { /* the old number is the last that can be had */
 		sys_close(old_fd);
-		fd = ep_config.source->open(&ep->source, flags);
+		fd = ep_config.source->open(&source, flags);
 	}
 	if (fd < 0)
 		return fd;
@@ -160,8 +168,12 @@ static int ep_open_anew(struct eventpoll *ep)
 		ret = sys_dup3(fd, old_fd, flags ? O_CLOEXEC : 0);
 		sys_close(fd);
 	}
-	ep->source.fd = old_fd;
-	ep->source.client = &ep->client;
+	source.fd = old_fd;
+	source.client = &ep->client;
+	ep->source = source;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (old.ops->fini)
+		old.ops->fini(&old);
 	ep->is_shown_ready = false;
 	return ret < 0 ? ret : 0;
 }
@@ -219,10 +231,11 @@ int ep_renew_inherited(struct eventpoll *ep)
 	is_locked = ep_lock_source(ep);
 	ret = ep_open_anew(ep);
 	if (ret == 0) {
-		ep->is_inherited = false;
 		session_counts_set_fd(ep->counts, ep->source.fd);
 		slab_for_each(slot, &ep->items)
 			ep_arm_copy(slab_at(&ep->items, slot));
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		ep->is_inherited = false;
 		selfcheck_changed(&ep->check, "a fork", -1);
 	}
 	ep_unlock_source(is_locked);

@@ -7,15 +7,19 @@
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../conformance/stage.h"
 #include "../unit/steps.h"
 
-#define NR_VISITS 40
-#define STRIDE	  37 /* instructions between visits */
-#define HOLE	  65536
-#define noinline  __attribute__((noinline, noclone))
+#define NR_VISITS    40
+#define STRIDE	     37	  /* instructions between visits */
+#define NR_FIRST     8000 /* instructions of the first call of a child */
+#define STRIDE_FIRST 83
+#define HOLE	     65536
+#define noinline     __attribute__((noinline, noclone))
 
 /* e0 watches level; @target is the body's. */
 static struct {
@@ -133,6 +137,64 @@ static noinline void expect_served_far_below(void)
 CLAIM(a_jump_away_is_no_matter_for_calls_far_below)
 {
 	visit_everywhere(jump_away, expect_served_far_below);
+}
+
+/* In a child of fork: the first wait, which arms all anew; its exit status is a sum of these. */
+enum {
+	CHILD_WAS_VISITED = 1,
+	CHILD_LOST_LEVEL = 2,
+	CHILD_LOST_TARGET = 4,
+};
+
+/* What comes now is told. */
+static int lost_in_child(void)
+{
+	const int fds[] = {stage.level, stage.target};
+	struct epoll_event events[4];
+	eventfd_t count;
+	int nr, status = CHILD_LOST_LEVEL | CHILD_LOST_TARGET;
+
+	for (int i = 0; i < 2; i++)
+		MUST(eventfd_read(fds[i], &count));
+	epoll_wait(stage.epfd, events, 4, 0);
+	for (int i = 0; i < 2; i++)
+		MUST(eventfd_write(fds[i], 1));
+	nr = epoll_wait(stage.epfd, events, 4, 0);
+	for (int i = 0; i < nr; i++)
+		status &= events[i].data.u64 == 1 ? ~CHILD_LOST_LEVEL : ~CHILD_LOST_TARGET;
+	return status;
+}
+
+static noinline int child_status(long step)
+{
+	if (sigsetjmp(way_out, 1))
+		return CHILD_WAS_VISITED | lost_in_child();
+	steps_run(wait_now, step, jump_away);
+	return lost_in_child();
+}
+
+/* Returns whether the child's wait has so many instructions. */
+static bool visit_first_use(long step)
+{
+	int status;
+	pid_t child;
+
+	stage_open(true);
+	child = fork();
+	if (child == 0)
+		_exit(child_status(step));
+	EXPECT_INT(waitpid(child, &status, 0), ==, child);
+	stage_close();
+	EXPECT(WIFEXITED(status));
+	if (WEXITSTATUS(status) & ~CHILD_WAS_VISITED)
+		FAIL("instruction %ld: status %d", step, WEXITSTATUS(status));
+	return WEXITSTATUS(status) & CHILD_WAS_VISITED;
+}
+
+CLAIM(a_jump_away_from_the_first_call_of_a_child_loses_no_watch)
+{
+	for (long step = 0; step < NR_FIRST && visit_first_use(step); step += STRIDE_FIRST)
+		;
 }
 
 static void use_alternate_stack(void)
