@@ -15,7 +15,7 @@
 
 #include <errno.h>
 
-static void ep_slot_clear(struct epoll_event *entry)
+void ep_slot_clear(struct epoll_event *entry)
 {
 	entry->events = 0;
 	entry->data.u64 = EP_TAG_EMPTY;

@@ -44,6 +44,9 @@ void ep_begin_collection(struct ep_call *call);
  */
 int ep_collect_max(struct ep_call *call);
 
+/* @entry has been dealt with: it is no edge any more. */
+void ep_slot_clear(struct epoll_event *entry);
+
 /* Has everything that was collected been dealt with? */
 bool ep_slot_is_empty(const struct eventpoll *ep);
 

@@ -23,7 +23,7 @@ static int wait_take_leftovers(struct ep_call *call)
 
 int wait_settled(struct ep_call *call)
 {
-	struct epoll_event *buffer = call->args->events + call->n;
+	struct epoll_event *buffer = call->args->events + call->n, *end;
 	int n;
 
 	if (call->ep->has_leftovers)
@@ -37,6 +37,10 @@ int wait_settled(struct ep_call *call)
 
 		ep_take_entry(call->ep, call, &entry);
 	}
+	/* that gap must not be news to a later wait that is cancelled in this buffer */
+	end = buffer + n;
+	for (buffer = call->args->events + call->n; buffer < end; buffer++)
+		ep_slot_clear(buffer);
 	if (call->n)
 		return call->n;
 	if (n == 0)

@@ -46,6 +46,7 @@ Test(engine_strict, events_are_translated_where_the_kernel_put_them)
 	cr_assert_eq(stage_got[1].data.u64, 0x1234);
 	cr_assert_eq(stage_got[1].events, EPOLLPRI);
 	cr_assert_eq(stage_got[2].data.u64, EVENT_DATA(second));
+	cr_assert_eq(stage_got[3].data.u64, EP_TAG_EMPTY, "the tag of the last is still there");
 	EXPECT_COUNT(&e0, KEPT, 2);
 	EXPECT_COUNT(&e0, FOREIGN, 1);
 	EXPECT_COUNT(&e0, STALE, 1);
