@@ -199,10 +199,12 @@ static struct file *ep_inherited_below(struct eventpoll *ep)
  */
 static int ep_renew_below(struct eventpoll *ep)
 {
+	const struct file *own = ep->file; /* its place in the pool may be used anew */
 	struct file *epfile;
 	int ret = 0;
 
-	while (ret == 0 && ep->is_alive && (epfile = ep_inherited_below(ep)) != NULL) {
+	while (ret == 0 && ep->is_alive && ep->file == own &&
+	       (epfile = ep_inherited_below(ep)) != NULL) {
 		struct eventpoll *below;
 
 		file_get(epfile);
@@ -215,7 +217,7 @@ static int ep_renew_below(struct eventpoll *ep)
 		file_put(epfile);
 		ep_acquire_mtx(ep);
 	}
-	return ep->is_alive ? ret : -EBADF;
+	return ep->is_alive && ep->file == own ? ret : -EBADF;
 }
 
 int ep_renew_inherited(struct eventpoll *ep)
