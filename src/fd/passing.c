@@ -59,16 +59,28 @@ static void passing_mark(int fd)
 	section_leave();
 }
 
+static void passing_accept(int fd);
+
+static void passing_accept_late(const struct deferred *deferred)
+{
+	passing_accept(deferred->fd);
+}
+
 /*
  * @fd has just been received: whoever sent it has the description too, and may be
  * ourselves.
  */
 static void passing_accept(int fd)
 {
+	struct deferred late = {.run = passing_accept_late, .fd = fd};
 	struct file *file;
 
-	if (fd < 0 || !section_enter()) /* a handler that interrupts us cannot note it */
+	if (fd < 0)
 		return;
+	if (!section_enter()) {
+		section_defer(&late);
+		return;
+	}
 	table_lock();
 	file = table_reserve(fd) < 0 ? NULL : file_new();
 	if (file) {
