@@ -353,6 +353,7 @@ CLAIM(two_thousand_watches_in_one_eventpoll)
 	static int fds[NR];
 	int epfd = epoll_open();
 
+	claim_takes(60); /* the self-check looks at all of them, again and again */
 	allow_descriptors(NR + 16);
 	for (int i = 0; i < NR; i++) {
 		fds[i] = eventfd_open(0);
