@@ -13,34 +13,6 @@
 #include "real/sys.h"
 #include "real/uaccess.h"
 
-struct tag_search {
-	uint64_t tag;
-	bool is_found;
-};
-
-static void ep_see_tag(void *ctx, const struct source_watch *watch)
-{
-	struct tag_search *search = ctx;
-
-	search->is_found |= watch->tag == search->tag;
-}
-
-/*
- * The handler deleted @epi.  The section that went on after that may have told S of
- * it again, which is undone; what the handler itself added since, under the
- * application's data, stays.
- */
-static void ep_adopt_deletion(struct epitem *epi)
-{
-	struct source *source = &epi->ep->source;
-	struct tag_search search = {.tag = ep_tag(epi)};
-
-	if (source->ops->list(source, ep_see_tag, &search) == 0 && search.is_found)
-		ep_remove_armed(epi);
-	else
-		ep_remove(epi);
-}
-
 /*
  * S has the application's data for @epi, or the section that went on after the
  * handler has put our tag there again.  Either way it is put right: the handler's
@@ -52,7 +24,7 @@ static void ep_adopt(struct epitem *epi, int op, const struct epoll_event *event
 	struct epitem *outer;
 
 	if (op == EPOLL_CTL_DEL || ((event->events | epi->event.events) & EPOLLEXCLUSIVE)) {
-		ep_adopt_deletion(epi);
+		ep_remove(epi);
 		ep->has_foreign = true;
 		return;
 	}

@@ -301,42 +301,6 @@ CLAIM(a_handler_closes_and_jumps_out_of_any_call)
 	visit_everywhere(close_other_and_jump);
 }
 
-/* ---- what a handler deletes while it is being told --------------------- */
-
-static void delete_target(void)
-{
-	handler_result = ready_ctl(EPOLL_CTL_DEL, stage.target, 0);
-}
-
-/* Deleted and added again, the target is told to the kernel by the next wait. */
-static bool visit_confirmation(long step)
-{
-	struct epoll_event events[8];
-	bool was_visited;
-	char where[80];
-
-	snprintf(where, sizeof(where), "wait, instruction %ld", step);
-	stage_open();
-	ready_watch(stage.target, EPOLLIN);
-	unwatch(stage.epfd, stage.target);
-	ready_watch(stage.target, EPOLLIN);
-	was_visited = steps_run(wait_now, step, delete_target);
-	if (handler_result != 0)
-		FAIL("%s: the handler's call failed with %d", where, handler_result);
-	if (is_shown(events, epoll_wait(stage.epfd, events, 8, 0), stage.target) == was_visited)
-		FAIL("%s: target %s", where, was_visited ? "shown" : "lost");
-	if (was_visited && ready_ctl(EPOLL_CTL_DEL, stage.target, 0) != -ENOENT)
-		FAIL("%s: the target is watched still", where);
-	stage_close(where);
-	return was_visited;
-}
-
-CLAIM(a_handler_deletes_what_a_wait_confirms)
-{
-	for (long step = 0; step < NR_VISITS * STRIDE && visit_confirmation(step); step += 17)
-		;
-}
-
 /* ---- what lives on ------------------------------------------------------ */
 
 /* Visits to a MOD, after which a file is closed that somebody else keeps open. */
