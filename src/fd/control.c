@@ -64,28 +64,44 @@ out:
 	return fd;
 }
 
+/* @file was made for a call that failed.  The number has not been closed since. */
+static void control_unmake(int fd, struct file *file)
+{
+	uint32_t born = file->born;
+
+	if (!table_clear(fd))
+		return; /* a handler has just closed it */
+	table_entry(fd)->epoch = born;
+	file_put(file);
+}
+
 /*
- * The table lock is held across the call, so that no close slips in between
- * what the engine notes of the descriptor and what the table does.
+ * The table lock is held across the call, so that no close slips in between what the
+ * engine notes of the descriptor and what the table does.  And the table knows the file
+ * before the call: its first event may be told to another thread that closes or
+ * modifies it while we are still on our way back.
  */
 static int control_add(struct file *epfile, int fd, struct epoll_event *event)
 {
-	struct file *file, *made = NULL;
+	struct file *file, *known, *made = NULL;
 	int ret;
 
 	if (table_is_internal(fd))
 		return -EBADF;
 	table_lock();
-	file = table_lookup(fd);
-	if (!file && table_reserve(fd) == -ENOMEM) {
+	known = table_lookup(fd);
+	if (!known && table_reserve(fd) == -ENOMEM) {
 		ret = -ENOMEM;
 		goto out;
 	}
+	file = known ? known : lifetime_file(fd);
 	ret = ep_ctl(epfile, EPOLL_CTL_ADD, fd, file, event, &made);
 	if (ret == 0 && made) {
 		made->born = table_entry(fd)->epoch;
 		table_set(fd, made);
 	}
+	if (ret < 0 && file && !known)
+		control_unmake(fd, file);
 out:
 	table_unlock();
 	return ret;
