@@ -12,8 +12,6 @@
 #include "engine/wait.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include "base/clock.h"
 
@@ -91,7 +89,7 @@ int wait_sleep_in_source(struct ep_call *call, struct epoll_event *buffer, int m
 	sleep = ep->source.ops->sleep;
 	fd = ep->source.fd;
 	wait_begin_sleep(call);
-	n = sleep(fd, buffer, max, call->timeout_ns, call->sigmask);
+	n = sleep(fd, buffer, max, call->timeout_ns, call->args->sigmask);
 	sleeper = NULL;
 	call->sink = NULL;
 	wait_end_sleep(call, n);
@@ -116,51 +114,9 @@ static int wait_step(struct ep_call *call)
 	return call->ep->has_loop ? wait_thread(call) : wait_inline(call);
 }
 
-/*
- * The kernel begins to sleep at once; a wait that has to wake the loop first may lose
- * the processor to it, for long, and a handler that runs in between does not end the
- * sleep for which a program wants EINTR.  So signals are let in by the sleep alone,
- * but for those that tell of a fault in what we do.
- */
-static void wait_hold_signals(sigset_t *ret_before)
-{
-	static const int faults[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
-	sigset_t held;
-
-	sigfillset(&held);
-	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
-		sigdelset(&held, faults[i]);
-	pthread_sigmask(SIG_BLOCK, &held, ret_before);
-}
-
-static int wait_steps(struct ep_call *call)
-{
-	int ret;
-
-	do
-		ret = wait_step(call);
-	while (ret == -EAGAIN);
-	return ret;
-}
-
-/* With a loop to be woken, and time for it. */
-static int wait_holding_signals(struct ep_call *call)
-{
-	sigset_t before;
-	int ret;
-
-	wait_hold_signals(&before);
-	if (!call->sigmask)
-		call->sigmask = &before;
-	ret = wait_steps(call);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return ret;
-}
-
 int ep_wait(struct file *epfile, const struct ep_wait_args *args)
 {
-	struct ep_call call = {
-		.args = args, .sigmask = args->sigmask, .timeout_ns = args->timeout_ns};
+	struct ep_call call = {.args = args, .timeout_ns = args->timeout_ns};
 	int ret;
 
 	list_init(&call.requeued);
@@ -177,10 +133,9 @@ int ep_wait(struct file *epfile, const struct ep_wait_args *args)
 	probe(call.ep->counts, PROBE_WAIT);
 	ret = ep_renew_inherited(call.ep);
 	if (ret == 0) {
-		if (call.ep->has_loop && call.timeout_ns)
-			ret = wait_holding_signals(&call);
-		else
-			ret = wait_steps(&call);
+		do
+			ret = wait_step(&call);
+		while (ret == -EAGAIN);
 	}
 	if (ret > 0)
 		probe(call.ep->counts, PROBE_RETURN);

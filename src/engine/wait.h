@@ -12,14 +12,13 @@ struct ep_call {
 	struct eventpoll *ep;
 	struct waiter *waiter;
 	const struct ep_wait_args *args;
-	const sigset_t *sigmask; /* of the sleep; NULL: the one there is */
-	uint64_t timeout_ns;	 /* what is left of it */
-	uint64_t deadline_ns;	 /* valid once has_deadline */
+	uint64_t timeout_ns;  /* what is left of it */
+	uint64_t deadline_ns; /* valid once has_deadline */
 	bool has_deadline;
-	int nothing; /* what to return with nothing to deliver: 0; -EINTR once a handler ran */
-	int n;	     /* events in the caller's buffer */
-	uint32_t collection;	  /* in which an item of the kernel's is shown once; 0: no matter */
-	int nr_taken;		  /* edges collected in this step, which may all be events */
+	int nothing;  /* what to return with nothing to deliver: 0; -EINTR once a handler ran */
+	int n;	      /* events in the caller's buffer */
+	uint32_t collection; /* in which an item of the kernel's is shown once; 0: no matter */
+	int nr_taken; /* edges collected in this step, which may all be events */
 	struct epoll_event *sink; /* where S writes while we sleep in it; NULL: we do not */
 	int sink_max;
 	struct list_head requeued; /* level items among the events: not twice in one call */

@@ -122,7 +122,7 @@ static int wait_thread_sleep(struct ep_call *call)
 
 	sleeper = call;
 	wait_begin_sleep(call);
-	n = waiter_sleep(call->waiter, call->timeout_ns, call->sigmask);
+	n = waiter_sleep(call->waiter, call->timeout_ns, call->args->sigmask);
 	sleeper = NULL;
 	if (n == -EBADF) /* a handler has just forked, and the beacon was the parent's */
 		n = 1;

@@ -260,7 +260,7 @@ SUITES = [
 DIFFERENCES = [
     ('tornado', 'tornado.test.process_test.SubprocessTest.test_sigchild_signal',
      ('epoll-thread', 'poll-thread'),
-     'a signal that comes as the wait begins may go to another thread, and not end it'),
+     'a signal that comes after the wait began and before it sleeps does not end it'),
 ]
 
 

@@ -9,11 +9,7 @@
  */
 #include "engine_stage.h"
 
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <unistd.h>
 
 TestSuite(engine_thread, .init = stage_thread);
 
@@ -271,86 +267,4 @@ Test(engine_thread, time_is_up_without_an_edge)
 	EXPECT_COUNT(&e0, SLEEP, 1);
 	EXPECT_COUNT(&e0, WAKE_TIMEOUT, 1);
 	cr_assert(list_is_empty(&e0.ep->wq));
-}
-
-/* -------- signals -------- */
-
-static atomic_int nr_handled;
-static pthread_t handled_by;
-
-static void handle(int signal)
-{
-	(void)signal;
-	handled_by = pthread_self();
-	nr_handled++;
-}
-
-static void signal_once(void)
-{
-	e0.fake->collecting = NULL;
-	raise(SIGUSR1);
-}
-
-static void signal_process_once(void)
-{
-	e0.fake->collecting = NULL;
-	kill(getpid(), SIGUSR1);
-	while (!nr_handled)
-		sched_yield();
-}
-
-/* A signal comes after the wait has begun, and before it sleeps. */
-static int wait_meanwhile(void (*signalled)(void), uint64_t timeout_ns)
-{
-	struct sigaction action = {.sa_handler = handle};
-	sigset_t mask;
-	int ret;
-
-	cr_assert_eq(sigaction(SIGUSR1, &action, NULL), 0);
-	e0.fake->collecting = signalled;
-	ret = stage_wait(&e0, 8, timeout_ns);
-	cr_assert_eq(nr_handled, 1);
-	cr_assert_eq(pthread_sigmask(SIG_BLOCK, NULL, &mask), 0);
-	cr_assert_eq(sigismember(&mask, SIGUSR1), 0, "what was held back is let in again");
-	return ret;
-}
-
-Test(engine_thread, signal_on_the_way_to_sleep_ends_it)
-{
-	cr_assert_eq(wait_meanwhile(signal_once, CLOCK_NS_PER_SEC), -EINTR);
-	EXPECT_COUNT(&e0, WAKE_SIGNAL, 1);
-}
-
-Test(engine_thread, signal_does_not_hide_what_is_ready)
-{
-	f0 = file_open(0);
-	add(&e0, f0, EPOLLIN);
-	arrive(&e0, f0);
-	cr_assert_eq(wait_meanwhile(signal_once, CLOCK_FOREVER), 1);
-}
-
-Test(engine_thread, signal_in_a_look_is_not_told)
-{
-	cr_assert_eq(wait_meanwhile(signal_once, 0), 0);
-}
-
-static atomic_bool is_over;
-
-static void *idle(void *unused)
-{
-	while (!is_over)
-		sched_yield();
-	return unused;
-}
-
-/* A known deviation: natively the thread that waits would take it, and be woken. */
-Test(engine_thread, signal_to_the_process_may_go_to_another_thread)
-{
-	pthread_t thread;
-
-	cr_assert_eq(pthread_create(&thread, NULL, idle, NULL), 0);
-	cr_assert_eq(wait_meanwhile(signal_process_once, CLOCK_NS_PER_MS), 0);
-	cr_assert_not(pthread_equal(handled_by, pthread_self()));
-	is_over = true;
-	cr_assert_eq(pthread_join(thread, NULL), 0);
 }
