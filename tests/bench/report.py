@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""From samples to ratios, and from those to a text table and to JSON."""
+import json
+import os
+import platform
+import re
+import statistics
+import time
+
+import targets
+from case import TITLES
+
+
+class Result:
+    """One figure of one case in one mode, beside native's of the same rounds."""
+
+    def __init__(self, case, figure, mode, native, ours):
+        self.case = case
+        self.figure = figure
+        self.mode = mode
+        self.native = native
+        self.ours = ours
+        self.target = targets.find(case.name, figure.name, mode)
+        self.ratio = self.low = self.high = None
+        if figure.has_ratio:
+            ratios = sorted(b / a if figure.higher_is_better else a / b
+                            for a, b in zip(native, ours))
+            self.ratio = statistics.median(ratios)
+            self.low, self.high = ratios[0], ratios[-1]
+            if len(ratios) > 2:
+                self.low, _, self.high = statistics.quantiles(ratios, n=4, method="inclusive")
+
+    def verdict(self):
+        """How it compares with what is to be reached: "", "missed", "met" or "aim"."""
+        if not self.target:
+            return ""
+        if self.figure.has_ratio:
+            if self.ratio >= self.target.aim:
+                return "aim"
+            return "met" if self.ratio >= self.target.at_least else "missed"
+        value = statistics.median(self.ours)
+        if value <= self.target.aim:
+            return "aim"
+        return "met" if value <= self.target.at_least else "missed"
+
+
+def results_of(case, samples):
+    """All Results of a case, from {mode: [sample of a round, ...]}."""
+    return [Result(case, figure, mode,
+                   [sample[figure.name] for sample in samples["native"]],
+                   [sample[figure.name] for sample in samples[mode]])
+            for figure in case.figures for mode in samples if mode != "native"]
+
+
+def number(value):
+    """Three digits that count, and thousands set apart."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def ratio_text(value):
+    return "" if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def cells_of(result):
+    """What both the text table and README's show: native, ours, ratio, spread, targets."""
+    spread = f"{ratio_text(result.low)} - {ratio_text(result.high)}" if result.ratio else ""
+    target = result.target
+    return [number(statistics.median(result.native)), number(statistics.median(result.ours)),
+            ratio_text(result.ratio), spread,
+            ratio_text(target.at_least) if target else "", ratio_text(target.aim) if target else "",
+            result.verdict()]
+
+
+HEAD = ["native", "ours", "ratio", "quartiles", "at least", "aim", ""]
+WIDTHS = [9, 9, 6, 13, 8, 6, 6]
+
+
+def print_head(group, note):
+    print(f"\n{group}: {note}")
+    print(f"{'':44} {'mode':15}" + " ".join(
+        f"{title:>{width}}" for title, width in zip(HEAD, WIDTHS)), flush=True)
+
+
+def print_results(case, results):
+    """One line a figure and mode; what is the same as above is not said again."""
+    last = None
+    for result in results:
+        if not result.figure.is_shown:
+            continue
+        label = f"{case.name}, {result.figure.unit}" if len(
+            [figure for figure in case.figures if figure.is_shown]) > 1 else case.name
+        print(f"{'' if label == last else label:44} {TITLES[result.mode]:15}" + " ".join(
+            f"{cell:>{width}}" for cell, width in zip(cells_of(result), WIDTHS)), flush=True)
+        last = label
+
+
+def machine():
+    """What the numbers were measured on."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = re.search(r"^model name\s*:\s*(.*)$", file.read(), re.MULTILINE)
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "kernel": platform.release(),
+        "cpu": model.group(1) if model else platform.machine(),
+        "processors": os.cpu_count(),
+    }
+
+
+def write_json(path, results, rounds):
+    """Everything, samples included, for machines."""
+    rows = [{
+        "group": result.case.group, "case": result.case.name, "figure": result.figure.name,
+        "unit": result.figure.unit, "higher_is_better": result.figure.higher_is_better,
+        "mode": result.mode, "native": result.native, "ours": result.ours,
+        "ratio": result.ratio, "low": result.low, "high": result.high,
+        "at_least": result.target and result.target.at_least,
+        "aim": result.target and result.target.aim, "verdict": result.verdict(),
+    } for result in results]
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"machine": machine(), "rounds": rounds, "results": rows}, file, indent=1)
+        file.write("\n")
