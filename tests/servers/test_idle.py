@@ -11,8 +11,9 @@ import time
 from client import converse
 from harness import Bench, check, server_test
 from test_memcached import setting, start_memcached, stop
-from test_nginx import quit_gracefully, start_nginx, visiting
+from test_nginx import quit_gracefully, start_nginx
 from test_redis import shut_down, start_redis, writing
+from web import visiting
 
 WINDOW_S = 3
 OPEN_CONNECTIONS = 50
