@@ -95,7 +95,7 @@ disable_daemons()
 	command -v systemctl >/dev/null 2>&1 || return 0
 	for package; do
 		case $package in
-		redis-server | nginx | memcached)
+		redis-server | nginx | memcached | haproxy)
 			as_root systemctl --quiet disable "$package" >/dev/null 2>&1 || :
 			;;
 		esac

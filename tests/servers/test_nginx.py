@@ -3,11 +3,10 @@
 import os
 import re
 import signal
-import socket
 
 from client import converse
 from harness import (check, children_of, find_program, need_descriptors, server_test, wait_for)
-from web import (BODIES, get, response_length, run_wrk, visiting, visiting_once, visitors_of,
+from web import (finish_download, run_wrk, visiting, visiting_once, visitors_of,
                  wait_for_responses, write_bodies)
 
 WORKERS = 2
@@ -145,29 +144,8 @@ def nginx_replaces_workers_that_are_killed(bench):
 @server_test
 def nginx_finishes_a_download_after_quit(bench):
     server = start_nginx(bench)
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.settimeout(20)
-        client.connect(("127.0.0.1", server.port))
-        client.sendall(get("large") * 8)
-        received = bytearray(client.recv(1000))
-        server.send_signal(signal.SIGQUIT)
-        wait_for(lambda: is_refused(server.port), "the end of listening")
-        head, length = response_length(received)
-        while len(received) < head + length:
-            data = client.recv(65536)
-            check(data, f"the download ends after {len(received)} of {head + length} bytes")
-            received += data
-    check(received[head:head + length] == BODIES["large"], "the file differs")
+    finish_download(server, signal.SIGQUIT)
     server.expect_exit(0)
-
-
-def is_refused(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-        return False
-    except ConnectionRefusedError:
-        return True
 
 
 @server_test

@@ -62,11 +62,11 @@ def visiting_once(name):
     yield get(name, "Connection: close"), responds(BODIES[name], then_closes=True)
 
 
-def run_wrk(bench, server, connections, *headers):
-    """wrk for two seconds, every body verified; returns the number of responses."""
+def run_wrk(bench, server, connections, *headers, seconds=2):
+    """wrk for so long, every body verified; returns the number of responses."""
     words = [word for header in headers for word in ("-H", header)]
     said = bench.run_client([find_program("wrk", "wrk"), "-t", "2", "-c", str(connections),
-                             "-d", "2s", "--timeout", "10s", *words,
+                             "-d", f"{seconds}s", "--timeout", "10s", *words,
                              "-s", VERIFY, f"http://127.0.0.1:{server.port}/small",
                              "--", bench.path("html/small")])
     check("Socket errors" not in said and "Non-2xx" not in said, said)
@@ -75,6 +75,33 @@ def run_wrk(bench, server, connections, *headers):
     check(not different, said)
     check(requests >= connections, f"{requests} requests only\n{said}")
     return requests
+
+
+def finish_download(server, number):
+    """Tell the server by a signal to end, amid a slow download: it stops listening at once,
+    and the download goes on to its end."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(20)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(get("large") * 8)
+        received = bytearray(client.recv(1000))
+        server.send_signal(number)
+        wait_for(lambda: is_refused(server.port), "the end of listening")
+        head, length = response_length(received)
+        while len(received) < head + length:
+            data = client.recv(65536)
+            check(data, f"the download ends after {len(received)} of {head + length} bytes")
+            received += data
+    check(received[head:head + length] == BODIES["large"], "the file differs")
+
+
+def is_refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return False
+    except ConnectionRefusedError:
+        return True
 
 
 class Visitor(threading.Thread):
