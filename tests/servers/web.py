@@ -101,6 +101,8 @@ def is_refused(port):
     try:
         socket.create_connection(("127.0.0.1", port), 5).close()
         return False
+    except ConnectionResetError:
+        return False  # listening ended just now, with our connection in the queue
     except ConnectionRefusedError:
         return True
 
