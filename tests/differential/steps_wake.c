@@ -122,6 +122,8 @@ void play_wake(const struct step *step)
 
 	if (isatty(step_fd(step, 2))) /* whose kernel thread nobody can wait for */
 		return;
+	if (fcntl(step_fd(step, 0), F_GETFD) < 0) /* or it is what the waker opens by then */
+		return;
 	waker_start();
 	waker.waiter = pthread_self();
 	waker.fd = step_fd(step, 2);
