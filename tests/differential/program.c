@@ -228,7 +228,7 @@ static void line_play(int number, const char *text)
 	log_step(number, text);
 	verb->play(&step);
 	if (verb->settles)
-		settle();
+		settle_inet();
 	log_end_step();
 }
 

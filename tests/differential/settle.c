@@ -11,10 +11,11 @@
  *			on one processor, and Nagle is off.  Only who ends a connection
  *			is told something by its acknowledgement, which TCP may delay;
  *			that is asked for, or waited for.
- *	terminals	what is written travels by a kernel thread, for which poll(2)
- *			waits if the terminal has less to read than VMIN says.  A master
- *			has no VMIN of its own; so masters only are written to, and only
- *			while we have the slave.
+ *	terminals	what is written to a master travels by a kernel thread, which
+ *			holds the slave's settings still until it has told everybody.
+ *			So what is to read there is awaited, and then the settings are
+ *			changed, to what they are.  A master cannot be asked that; so
+ *			masters only are written to, and only while we have the slave.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,7 +36,7 @@
 enum {
 	ROUNDS = 4, /* SYN, SYN and ACK, ACK; and one for good measure */
 	DELAYED_MS_MAX = 2000,
-	VMIN_MAX = 255, /* more than programs write to a terminal */
+	SLAVE_HOLDS_MAX = 1024, /* with room for as much */
 };
 
 static int echo = -1;
@@ -100,23 +101,6 @@ void settle_inet(void)
 			fail("walk: a datagram over the loopback did not come back");
 }
 
-/* What was written at the other end of @fd has arrived; nothing if it is no terminal. */
-static void settle_terminal(int fd)
-{
-	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
-	struct termios termios;
-	cc_t least;
-
-	if (tcgetattr(fd, &termios) < 0)
-		return;
-	least = termios.c_cc[VMIN];
-	termios.c_cc[VMIN] = VMIN_MAX;
-	tcsetattr(fd, TCSANOW, &termios);
-	poll(&pollfd, 1, 0);
-	termios.c_cc[VMIN] = least;
-	tcsetattr(fd, TCSANOW, &termios);
-}
-
 /*
  * Somebody whom we cannot ask, a connection not accepted yet or one that only a child
  * has, delays the acknowledgement that @fd has ended for so long.
@@ -144,18 +128,41 @@ void settle_end(int fd)
 	fail("walk: the end of a connection is not acknowledged");
 }
 
-bool settle_can_write(int fd, size_t length)
+static bool is_master(int fd)
 {
 	unsigned int number;
 
-	return !has_slave || !isatty(fd) ||
-	       (length < VMIN_MAX / 16 && ioctl(fd, TIOCGPTN, &number) == 0 &&
-		isatty(step_fd(&slave, 0)));
+	return ioctl(fd, TIOCGPTN, &number) == 0;
 }
 
-void settle(void)
+/* How many bytes are to read at the slave; -1 if we do not have it. */
+static int slave_holds(void)
 {
-	settle_inet();
-	if (has_slave)
-		settle_terminal(step_fd(&slave, 0));
+	int fd = step_fd(&slave, 0), nr_bytes;
+
+	if (!has_slave || !isatty(fd) || is_master(fd) || ioctl(fd, TIOCINQ, &nr_bytes) < 0)
+		return -1;
+	return nr_bytes;
+}
+
+static void await_slave_holds(int nr_bytes)
+{
+	struct termios termios;
+
+	while (slave_holds() < nr_bytes)
+		sched_yield();
+	if (tcgetattr(step_fd(&slave, 0), &termios) == 0)
+		tcsetattr(step_fd(&slave, 0), TCSANOW, &termios);
+}
+
+bool settle_write(int fd, const void *bytes, size_t length, ssize_t *ret_written)
+{
+	int before = slave_holds();
+
+	if (isatty(fd) && (!is_master(fd) || before < 0 || before + (int)length > SLAVE_HOLDS_MAX))
+		return false;
+	*ret_written = write(fd, bytes, length);
+	if (isatty(fd) && *ret_written > 0)
+		await_slave_holds(before + (int)*ret_written);
+	return true;
 }

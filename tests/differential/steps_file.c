@@ -164,7 +164,7 @@ void play_tcp(const struct step *step)
 	listener = inet_listen(&address);
 	ends[0] = inet_open(SOCK_STREAM);
 	connect(ends[0], (void *)&address, sizeof(address));
-	settle();
+	settle_inet();
 	ends[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	setsockopt(ends[1], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	close(listener);

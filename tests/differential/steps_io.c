@@ -20,20 +20,21 @@ static char bytes[1 << 16];
 void play_write(const struct step *step)
 {
 	size_t length = (size_t)step->args[1].number;
-	int fd = step_fd(step, 0);
+	ssize_t written;
 
-	if (settle_can_write(fd, length))
-		log_result(write(fd, bytes, length < sizeof(bytes) ? length : sizeof(bytes)));
+	if (settle_write(step_fd(step, 0), bytes, length < sizeof(bytes) ? length : sizeof(bytes),
+			 &written))
+		log_result(written);
 }
 
 /* What an eventfd is written. */
 void play_count(const struct step *step)
 {
 	uint64_t count = (uint64_t)step->args[1].number;
-	int fd = step_fd(step, 0);
+	ssize_t written;
 
-	if (settle_can_write(fd, sizeof(count)))
-		log_result(write(fd, &count, sizeof(count)));
+	if (settle_write(step_fd(step, 0), &count, sizeof(count), &written))
+		log_result(written);
 }
 
 void play_read(const struct step *step)

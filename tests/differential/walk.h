@@ -115,13 +115,14 @@ enum {
 };
 
 void settle_init(void);
-void settle_note_inet(void);		      /* from now on there are sockets of the network */
-void settle_note_terminal(int name);	      /* the slave; there is one in a program */
-bool settle_can_write(int fd, size_t length); /* would what is written there be settled? */
-void settle_end(int fd);		      /* of a connection, by shutdown(2) */
-void settle_inet(void);			      /* packets under way have arrived */
-void settle(void);
-int own_fd(int fd); /* move it out of the program's way */
+void settle_note_inet(void);	     /* from now on there are sockets of the network */
+void settle_note_terminal(int name); /* the slave; there is one in a program */
+void settle_end(int fd);	     /* of a connection, by shutdown(2) */
+void settle_inet(void);		     /* packets under way have arrived */
+int own_fd(int fd);		     /* move it out of the program's way */
+
+/* write(2); false if what is written there could not be settled: then nothing is. */
+bool settle_write(int fd, const void *bytes, size_t length, ssize_t *ret_written);
 
 /* -------- steps_*.c: one function a verb -------- */
 
