@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * bench.c - measure one case: bench list | bench run CASE MILLISECONDS [FILES]
+ * bench.c - measure one case: bench list | bench run CASE MILLISECONDS [FILES], or what
+ * many watches take: bench memory FILES EVENTPOLLS
  *
  * `run' prints nanoseconds an operation of the processor and on the wall, and whether
  * interpoll was in the process.  Both are medians of slices, so that a slice in which
@@ -52,9 +53,14 @@ static int64_t clock_ns(clockid_t clock)
 	return time.tv_sec * NS_PER_S + time.tv_nsec;
 }
 
+int64_t bench_cpu_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 static struct spent spent_now(void)
 {
-	return (struct spent){clock_ns(CLOCK_PROCESS_CPUTIME_ID), clock_ns(CLOCK_MONOTONIC)};
+	return (struct spent){bench_cpu_ns(), clock_ns(CLOCK_MONOTONIC)};
 }
 
 static struct spent spent_since(struct spent from)
@@ -186,38 +192,53 @@ static int parse(const char *text, int max)
 	return *end || number < 1 || number > max ? 0 : (int)number;
 }
 
-static int run(const char *name, const char *ms_text, const char *files_text)
+static int run(struct bench *b, const char *name, const char *ms_text, const char *files_text)
 {
-	static struct bench b;
 	const struct bench_case *bench_case = find(name);
 	int ms = parse(ms_text, 60000);
 
-	b.nr = parse(files_text, BENCH_FILES_MAX);
-	if (!bench_case || !ms || !b.nr) {
-		fprintf(stderr,
-			"bench: there is no case '%s' that runs %s ms on %s files; "
-			"`bench list' tells the cases\n",
-			name, ms_text, files_text);
+	b->nr = parse(files_text, BENCH_FILES_MAX);
+	if (!bench_case || !ms || !b->nr)
 		return 2;
-	}
-	allow_descriptors();
-	bench_case->open(&b);
-	measure(bench_case, &b, ms * NS_PER_MS);
+	bench_case->open(b);
+	measure(bench_case, b, ms * NS_PER_MS);
 	if (bench_case->close)
-		bench_case->close(&b);
-	bench_close_all(&b);
-	printf(" %d\n", has_interpoll());
+		bench_case->close(b);
+	return EXIT_SUCCESS;
+}
+
+static int memory(struct bench *b, const char *files_text, const char *epfds_text)
+{
+	int nr_files = parse(files_text, BENCH_FILES_MAX);
+	int nr_epfds = parse(epfds_text, BENCH_FILES_MAX);
+
+	if (!nr_files || !nr_epfds)
+		return 2;
+	memory_measure(b, nr_files, nr_epfds);
 	return EXIT_SUCCESS;
 }
 
 int main(int argc, char *argv[])
 {
+	static struct bench b;
+	int status = 2;
+
 	if (argc == 2 && strcmp(argv[1], "list") == 0) {
 		list();
 		return EXIT_SUCCESS;
 	}
+	allow_descriptors();
 	if ((argc == 4 || argc == 5) && strcmp(argv[1], "run") == 0)
-		return run(argv[2], argv[3], argc == 5 ? argv[4] : "1");
-	fputs("usage: bench list | bench run CASE MILLISECONDS [FILES]\n", stderr);
-	return 2;
+		status = run(&b, argv[2], argv[3], argc == 5 ? argv[4] : "1");
+	else if (argc == 4 && strcmp(argv[1], "memory") == 0)
+		status = memory(&b, argv[2], argv[3]);
+	if (status) {
+		fputs("usage: bench list | bench run CASE MILLISECONDS [FILES] | "
+		      "bench memory FILES EVENTPOLLS\n",
+		      stderr);
+		return status;
+	}
+	bench_close_all(&b);
+	printf(" %d\n", has_interpoll());
+	return EXIT_SUCCESS;
 }

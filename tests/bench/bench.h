@@ -65,6 +65,9 @@ extern const struct bench_case scale_cases[];
 void bench_pause(void);
 void bench_go(void);
 
+/* Processor time of the process. */
+int64_t bench_cpu_ns(void);
+
 _Noreturn void bench_fail(const char *file, int line, const char *text, long got);
 
 static inline int bench_must(const char *file, int line, const char *text, long got)
@@ -131,5 +134,13 @@ void control(int epfd, int op, int fd, uint32_t events, uint64_t data);
 
 /* Every descriptor in @b, and the eventpolls. */
 void bench_close_all(struct bench *b);
+
+/* ---- memory.c ---------------------------------------------------------- */
+
+/*
+ * @nr_files watched in each of @nr_epfds eventpolls; prints, a watch: time of its ADD,
+ * bytes of the process, bytes with the kernel's; of any: MOD, idle wait; close.
+ */
+void memory_measure(struct bench *b, int nr_files, int nr_epfds);
 
 #endif

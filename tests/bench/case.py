@@ -99,6 +99,10 @@ class Case:
         """One sample in that mode: {figure name: number}."""
         raise NotImplementedError
 
+    def judge(self, figure, native, ours):
+        """What is to be reached in words, and whether it is: (at least, aim, verdict); None
+        where targets.py says it in numbers."""
+
     def slug(self):
         """The name as a word, for command lines."""
         return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")

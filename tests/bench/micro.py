@@ -12,7 +12,7 @@ LIMIT_S = 60          # in which it must be over, on whatever machine
 
 NOTES = {
     "micro": "nanoseconds an operation, of the processor; where threads meet, on the wall",
-    "nothing": "nanoseconds a call in a program without an eventpoll",
+    "nothing": "what those pay who never use epoll; nanoseconds a call",
 }
 MODES = {
     "micro": ("epoll-inline", "epoll-strict"),
@@ -65,9 +65,13 @@ class Micro(Case):
         return {"cpu": float(cpu), "wall": float(wall)}
 
 
+def listed(build_dir):
+    """(group, name, clock) of every case there is."""
+    done = subprocess.run([program(build_dir), "list"], stdout=subprocess.PIPE, text=True,
+                          check=True)
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
 def cases(build_dir, is_quick):
-    listed = subprocess.run([program(build_dir), "list"], stdout=subprocess.PIPE, text=True,
-                            check=True).stdout
-    rows = [line.split("\t") for line in listed.splitlines()]
     return [Micro(group, name, clock, QUICK_SLICE_MS if is_quick else SLICE_MS)
-            for group, name, clock in rows if group in NOTES]
+            for group, name, clock in listed(build_dir) if group in NOTES]

@@ -21,6 +21,7 @@ class Result:
         self.native = native
         self.ours = ours
         self.target = targets.find(case.name, figure.name, mode)
+        self.judged = case.judge(figure, native, ours)
         self.ratio = self.low = self.high = None
         if figure.has_ratio:
             ratios = sorted(b / a if figure.higher_is_better else a / b
@@ -32,6 +33,8 @@ class Result:
 
     def verdict(self):
         """How it compares with what is to be reached: "", "missed", "met" or "aim"."""
+        if self.judged:
+            return self.judged[2]
         if not self.target:
             return ""
         if self.figure.has_ratio:
@@ -63,35 +66,44 @@ def ratio_text(value):
     return "" if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
+def goal_of(result):
+    """What is promised, and what is aimed at."""
+    if result.judged:
+        return result.judged[:2]
+    if not result.target:
+        return "", ""
+    show = ratio_text if result.figure.has_ratio else number
+    return show(result.target.at_least), show(result.target.aim)
+
+
 def cells_of(result):
     """What both the text table and README's show: native, ours, ratio, spread, targets."""
     spread = f"{ratio_text(result.low)} - {ratio_text(result.high)}" if result.ratio else ""
-    target = result.target
     return [number(statistics.median(result.native)), number(statistics.median(result.ours)),
-            ratio_text(result.ratio), spread,
-            ratio_text(target.at_least) if target else "", ratio_text(target.aim) if target else "",
-            result.verdict()]
+            ratio_text(result.ratio), spread, *goal_of(result), result.verdict()]
 
 
 HEAD = ["native", "ours", "ratio", "quartiles", "at least", "aim", ""]
-WIDTHS = [9, 9, 6, 13, 8, 6, 6]
+LABEL_WIDTH = 48
+WIDTHS = [9, 9, 6, 13, 9, 6, 6]
 
 
 def print_head(group, note):
     print(f"\n{group}: {note}")
-    print(f"{'':44} {'mode':15}" + " ".join(
+    print(f"{'':{LABEL_WIDTH}} {'mode':15}" + " ".join(
         f"{title:>{width}}" for title, width in zip(HEAD, WIDTHS)), flush=True)
 
 
 def print_results(case, results):
     """One line a figure and mode; what is the same as above is not said again."""
+    shown = [result for result in results if result.figure.is_shown]
+    has_many = len({result.figure for result in shown}) > 1
+    if has_many:
+        print(case.name)
     last = None
-    for result in results:
-        if not result.figure.is_shown:
-            continue
-        label = f"{case.name}, {result.figure.unit}" if len(
-            [figure for figure in case.figures if figure.is_shown]) > 1 else case.name
-        print(f"{'' if label == last else label:44} {TITLES[result.mode]:15}" + " ".join(
+    for result in shown:
+        label = f"  {result.figure.unit}" if has_many else case.name
+        print(f"{'' if label == last else label:{LABEL_WIDTH}} {TITLES[result.mode]:15}" + " ".join(
             f"{cell:>{width}}" for cell, width in zip(cells_of(result), WIDTHS)), flush=True)
         last = label
 
@@ -116,7 +128,8 @@ def write_json(path, results, rounds):
         "mode": result.mode, "native": result.native, "ours": result.ours,
         "ratio": result.ratio, "low": result.low, "high": result.high,
         "at_least": result.target and result.target.at_least,
-        "aim": result.target and result.target.aim, "verdict": result.verdict(),
+        "aim": result.target and result.target.aim, "goal": goal_of(result),
+        "verdict": result.verdict(),
     } for result in results]
     with open(path, "w", encoding="utf-8") as file:
         json.dump({"machine": machine(), "rounds": rounds, "results": rows}, file, indent=1)
