@@ -112,8 +112,8 @@ class Crowd:
                 events = self.poll.poll(max(0, self.deadline - time.monotonic()), 1024)
                 if not events:
                     self.give_up()
-                for fd, _ in events:
-                    self.work(self.live[fd])
+                for fd, mask in events:
+                    self.work(self.live[fd], mask)
         finally:
             for connection in self.live.values():
                 connection.socket.close()
@@ -137,11 +137,13 @@ class Crowd:
             self.live[fd] = connection
             self.poll.register(fd, select.EPOLLIN | select.EPOLLOUT)
 
-    def work(self, connection):
+    def work(self, connection, mask):
+        """An answer may begin before its request is sent to the end."""
         check(connection.reader, "the server sent or closed something of which nobody had asked")
-        if connection.unsent:
+        if connection.unsent and mask & select.EPOLLOUT:
             connection.send()
-        elif connection.receive():
+        if mask & ~select.EPOLLOUT and connection.receive():
+            check(not connection.unsent, "an answer ended before its request")
             self.take_answer(connection)
         self.watch(connection)
 
