@@ -203,8 +203,12 @@ class Server:
 class Summary:
     """The text of `interpoll run --summary=FILE`."""
 
-    def __init__(self, text):
-        self.text = text
+    def __init__(self, path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                self.text = file.read()
+        except FileNotFoundError:
+            raise Failure("interpoll left no summary") from None
 
     def count(self, label):
         """The number on the line of that label, added up over all processes; 0 if absent."""
@@ -237,11 +241,7 @@ class Mode:
         and not more of them than a correct one delivers.  Natively nothing is to be proven."""
         if self.is_native:
             return
-        try:
-            with open(summary_path, encoding="utf-8") as file:
-                summary = Summary(file.read())
-        except FileNotFoundError:
-            raise Failure("interpoll left no summary") from None
+        summary = Summary(summary_path)
         check(self.words in summary.text,
               f"the summary does not speak of {self.words}\n{summary.text}")
         delivered = summary.count("events delivered")

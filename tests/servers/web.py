@@ -23,8 +23,8 @@ def write_bodies(bench):
     return directory
 
 
-def get(name, *headers):
-    lines = [f"GET /{name} HTTP/1.1", "Host: test", *headers]
+def get(name, *headers, method="GET"):
+    lines = [f"{method} /{name} HTTP/1.1", "Host: test", *headers]
     return "".join(line + "\r\n" for line in lines).encode() + b"\r\n"
 
 
@@ -59,6 +59,18 @@ def visiting(names):
         yield get(name), responds(BODIES[name])
 
 
+def visiting_by_child(names):
+    """The same through a child process of the server."""
+    for name in names:
+        yield get(f"cat/{name}"), responds(BODIES[name])
+
+
+def uploading(bodies):
+    """Send them, one after the other; the server sends them back."""
+    for body in bodies:
+        yield get("", f"Content-Length: {len(body)}", method="POST") + body, responds(body)
+
+
 def visiting_once(name):
     yield get(name, "Connection: close"), responds(BODIES[name], then_closes=True)
 
@@ -78,6 +90,34 @@ def run_wrk(bench, server, connections, *headers, seconds=2):
     return requests
 
 
+def receive_more(client, received):
+    data = client.recv(65536)
+    check(data, f"the server closes after {len(received)} bytes of a response")
+    received += data
+
+
+def finish_upload(server, number):
+    """Tell the server by a signal to end, amid an upload that it sends back: it stops listening
+    at once, takes the rest, and exits with 0."""
+    body = BODIES["large"]
+    ((request, _),) = uploading([body])
+    begun = len(request) - len(body) + 1
+    with socket.create_connection(("127.0.0.1", server.port), 20) as client:
+        client.sendall(request[:begun])
+        received = bytearray()
+        while not (lengths := response_length(received)) or len(received) == lengths[0]:
+            receive_more(client, received)
+        server.send_signal(number)
+        wait_for(lambda: is_refused(server.port), "the end of listening")
+        sender = threading.Thread(target=client.sendall, args=(request[begun:],), daemon=True)
+        sender.start()
+        while len(received) < sum(lengths):
+            receive_more(client, received)
+        sender.join()
+    check(received[lengths[0]:] == body, "what comes back differs")
+    server.expect_exit(0)
+
+
 def finish_download(server, number):
     """Tell the server by a signal to end, amid a slow download: it stops listening at once,
     and the download goes on to its end."""
@@ -91,9 +131,7 @@ def finish_download(server, number):
         wait_for(lambda: is_refused(server.port), "the end of listening")
         head, length = response_length(received)
         while len(received) < head + length:
-            data = client.recv(65536)
-            check(data, f"the download ends after {len(received)} of {head + length} bytes")
-            received += data
+            receive_more(client, received)
     check(received[head:head + length] == BODIES["huge"], "the file differs")
 
 
