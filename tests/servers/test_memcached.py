@@ -11,11 +11,11 @@ KEYS = 2000  # a connection's own
 BATCH = 5
 
 
-def start_memcached(bench):
+def start_memcached(bench, *options):
     program = find_program("memcached", "memcached")
     user = ["-u", "root"] if os.geteuid() == 0 else []
     return bench.start("memcached", lambda port: [
-        program, "-l", "127.0.0.1", "-p", str(port), "-t", "4", "-m", "256", *user])
+        program, "-l", "127.0.0.1", "-p", str(port), "-t", "4", "-m", "256", *user, *options])
 
 
 def value_of(key):
