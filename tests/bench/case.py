@@ -82,6 +82,11 @@ class Figure:
     higher_is_better: bool = False
     is_shown: bool = True     # in tables and plots; JSON has all
     has_ratio: bool = True    # to native's of the same round
+    is_in_plot: bool = True   # if it is shown and has a ratio
+
+    @property
+    def is_plotted(self):
+        return self.is_shown and self.has_ratio and self.is_in_plot
 
 
 class Case:

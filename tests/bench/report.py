@@ -134,3 +134,8 @@ def write_json(path, results, rounds):
     with open(path, "w", encoding="utf-8") as file:
         json.dump({"machine": machine(), "rounds": rounds, "results": rows}, file, indent=1)
         file.write("\n")
+
+
+def read_json(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)

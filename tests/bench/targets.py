@@ -45,10 +45,13 @@ ROWS = [
 ]
 
 
+def fits(pattern, text):
+    return re.fullmatch(pattern, text) is not None
+
+
 def find(case, figure, mode):
     """The Target for these names, or None."""
     for modes, cases, figures, at_least, aim in ROWS:
-        if all(re.fullmatch(pattern, text) for pattern, text in
-               ((modes, mode), (cases, case), (figures, figure))):
+        if fits(modes, mode) and fits(cases, case) and fits(figures, figure):
             return Target(at_least, aim)
     return None
