@@ -4,8 +4,8 @@
  * many watches take: bench memory FILES EVENTPOLLS
  *
  * `run' prints nanoseconds an operation of the processor and on the wall, and whether
- * interpoll was in the process.  Both are medians of slices, so that a slice in which
- * the machine did something else does not count.  Processor time is the whole
+ * interpoll was in the process.  Both are lower quartiles of slices, because what the
+ * machine does besides only ever adds to them.  Processor time is the whole
  * process's: what a thread of interpoll's own does for it is part of the price.
  */
 #include "bench.h"
@@ -119,10 +119,10 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static double median(double *values, int nr)
+static double lower_quartile(double *values, int nr)
 {
 	qsort(values, (size_t)nr, sizeof(*values), compare);
-	return values[nr / 2];
+	return values[nr / 4];
 }
 
 static void measure(const struct bench_case *bench_case, struct bench *b, int64_t budget_ns)
@@ -136,7 +136,7 @@ static void measure(const struct bench_case *bench_case, struct bench *b, int64_
 		cpu_ns[i] = (double)spent.cpu_ns / (double)nr;
 		wall_ns[i] = (double)spent.wall_ns / (double)nr;
 	}
-	printf("%.2f %.2f", median(cpu_ns, NR_SLICES), median(wall_ns, NR_SLICES));
+	printf("%.2f %.2f", lower_quartile(cpu_ns, NR_SLICES), lower_quartile(wall_ns, NR_SLICES));
 }
 
 /* ---- the command ------------------------------------------------------- */

@@ -83,6 +83,7 @@ class Figure:
     is_shown: bool = True     # in tables and plots; JSON has all
     has_ratio: bool = True    # to native's of the same round
     is_in_plot: bool = True   # if it is shown and has a ratio
+    is_told: bool = True      # in README.md, if it is shown
 
     @property
     def is_plotted(self):

@@ -11,7 +11,7 @@ QUICK_SLICE_MS = 25
 LIMIT_S = 60          # in which it must be over, on whatever machine
 
 NOTES = {
-    "micro": "nanoseconds an operation, of the processor; where threads meet, on the wall",
+    "micro": "nanoseconds an operation, of the processor; where threads meet, on the wall, too",
     "nothing": "what those pay who never use epoll; nanoseconds a call",
 }
 MODES = {
@@ -60,8 +60,8 @@ class Micro(Case):
             # What is written and read between two looks of poll(2) is no edge for it.
             self.possible = tuple(mode for mode in self.possible if mode != "poll-thread")
         self.slice_ms = slice_ms
-        self.figures = (Figure("cpu", "ns", is_shown=clock == "cpu"),
-                        Figure("wall", "ns", is_shown=clock == "wall"))
+        self.figures = (Figure("cpu", "ns of the processor", is_in_plot=clock == "cpu"),
+                        Figure("wall", "ns on the wall", is_shown=clock == "wall"))
 
     def measure(self, mode):
         cpu, wall = run(["run", self.name, str(self.slice_ms)], mode)

@@ -70,10 +70,14 @@ def goal_of(result):
     """What is promised, and what is aimed at."""
     if result.judged:
         return result.judged[:2]
-    if not result.target:
+    return goal_of_target(result.figure, result.target)
+
+
+def goal_of_target(figure, target):
+    if not target:
         return "", ""
-    show = ratio_text if result.figure.has_ratio else number
-    return show(result.target.at_least), show(result.target.aim)
+    show = ratio_text if figure.has_ratio else number
+    return show(target.at_least), show(target.aim)
 
 
 def cells_of(result):
@@ -118,6 +122,14 @@ def machine():
         "cpu": model.group(1) if model else platform.machine(),
         "processors": os.cpu_count(),
     }
+
+
+def built_with(build_dir):
+    """How the compiler was told to make what is measured."""
+    with open(os.path.join(build_dir, "Makefile"), encoding="utf-8") as file:
+        found = dict(re.findall(r"^(CFLAGS|DEBUG_CPPFLAGS|SANITIZE_CFLAGS) *= *(.*?) *$",
+                                file.read(), re.MULTILINE))
+    return " ".join(filter(None, found.values()))
 
 
 def write_json(path, results, rounds):

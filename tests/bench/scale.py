@@ -34,8 +34,8 @@ class Scale(Case):
         self.name = name
         self.slice_ms = slice_ms
         self.sizes = sizes
-        self.figures = [Figure(str(size), f"{size:,} watches", is_in_plot=size == sizes[-1])
-                        for size in sizes]
+        self.figures = [Figure(str(size), f"{size:,} watches", is_in_plot=size == sizes[-1],
+                               is_told=size in (sizes[0], sizes[-1])) for size in sizes]
         self.figures.append(Figure("growth", "growth", has_ratio=False))
         self.native_ns = []
 
