@@ -12,6 +12,7 @@ take turns, and what becomes of the samples.
 import dataclasses
 import os
 import re
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -62,6 +63,17 @@ class Mode(harness.Mode):
     def native(self):
         return Mode("native", self.build_dir)
 
+    def why_not(self):
+        """Why nothing can be measured in this mode here; None if it can."""
+        if self.is_native or self.is_ours:
+            return None
+        try:
+            argv = self.wrap([harness.find_program("true", "coreutils")])
+        except harness.Skip as skip:
+            return str(skip)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        return done.stderr.strip() if done.returncode else None
+
     def environment(self):
         """For a program that is preloaded without the launcher."""
         variables = {name: value for name, value in os.environ.items()
@@ -84,6 +96,7 @@ class Figure:
     has_ratio: bool = True    # to native's of the same round
     is_in_plot: bool = True   # if it is shown and has a ratio
     is_told: bool = True      # in README.md, if it is shown
+    modes: tuple = ()         # of these modes only, unless it is empty
 
     @property
     def is_plotted(self):
@@ -104,6 +117,10 @@ class Case:
     def measure(self, mode):
         """One sample in that mode: {figure name: number}."""
         raise NotImplementedError
+
+    def rounds_in(self, _mode):
+        """More than so many are too long in that mode; those of native are never fewer."""
+        return self.rounds
 
     def judge(self, figure, native, ours):
         """What is to be reached in words, and whether it is: (at least, aim, verdict); None

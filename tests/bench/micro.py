@@ -20,10 +20,10 @@ MODES = {
 }
 
 
-def program(build_dir):
-    path = os.path.join(build_dir, "tests", "bench", "bench")
+def program(build_dir, name="bench"):
+    path = os.path.join(build_dir, "tests", "bench", name)
     if not os.access(path, os.X_OK):
-        raise Failure(f"{path} is missing; make it with `make tests/bench/bench'")
+        raise Failure(f"{path} is missing; make it with `make tests/bench/{name}'")
     return path
 
 

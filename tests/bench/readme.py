@@ -38,10 +38,12 @@ def cell_of(result):
     return report.ratio_text(result.ratio) or report.number(statistics.median(result.ours))
 
 
-def row_of(by_mode, others):
-    result = by_mode[USUAL]
-    *cells, verdict = report.cells_of(result)
-    return [label_of(result.case, result.figure), *cells, VERDICTS[verdict],
+def row_of(label, by_mode, others):
+    """A figure that the default mode has not stands beside it only."""
+    *cells, verdict = [""] * len(COLUMNS)
+    if USUAL in by_mode:
+        *cells, verdict = report.cells_of(by_mode[USUAL])
+    return [label, *cells, VERDICTS[verdict],
             *(cell_of(by_mode.get(mode)) for mode in others)]
 
 
@@ -55,7 +57,8 @@ def table_of(results):
     others = [mode for mode in TITLES if mode in modes and mode != USUAL]
     head = [results[0].case.group, *COLUMNS, *(f"`{TITLES[mode]}`" for mode in others)]
     lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
-    lines += [row_of(by_mode, others) for by_mode in rows.values() if USUAL in by_mode]
+    lines += [row_of(label_of(case, figure), by_mode, others)
+              for (case, figure), by_mode in rows.items()]
     return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 

@@ -52,7 +52,8 @@ def results_of(case, samples):
     return [Result(case, figure, mode,
                    [sample[figure.name] for sample in samples["native"]],
                    [sample[figure.name] for sample in samples[mode]])
-            for figure in case.figures for mode in samples if mode != "native"]
+            for figure in case.figures for mode in figure.modes or samples
+            if mode != "native" and mode in samples]
 
 
 def number(value):

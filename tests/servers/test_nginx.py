@@ -39,7 +39,7 @@ http {{
 """
 
 
-def start_nginx(bench, events="", listen=""):
+def start_nginx(bench, events="", listen="", mode=None):
     program = find_program("nginx", "nginx-light")
     write_bodies(bench)
 
@@ -50,7 +50,7 @@ def start_nginx(bench, events="", listen=""):
                                      events=events, listen=listen))
         return [program, "-c", bench.path("nginx.conf"), "-e", bench.path("error.log")]
 
-    server = bench.start("nginx", make_argv)
+    server = bench.start("nginx", make_argv, mode)
     wait_for(lambda: len(children_of(server.pid)) == WORKERS, "the start of the workers")
     return server
 
