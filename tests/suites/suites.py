@@ -200,6 +200,19 @@ class LibeventSuite(Suite):
         return tests
 
 
+class NodeSuite(PythonSuite):
+    """Programs of node's own test/parallel, by each_node.py; names are patterns of theirs."""
+
+    def prepare(self, build_dir):
+        need([['node', '--version']])
+        self.tests = sources.built('nodejs', build_dir, [], 'test/parallel')
+
+    def command(self, names, without, report):
+        options = [word for pattern in without for word in ('--without', pattern)]
+        return ([PYTHON, HERE / 'each_node.py', *options, self.tests, *names],
+                {'EACH_REPORT': str(report)})
+
+
 def modules(package, names):
     return [f'{package}.{name}' for name in names.split()]
 
@@ -224,6 +237,12 @@ SUITES = [
                                      'test_stdio test_threads test_protocols'),
         without=[f'*_{reactor}Reactor*' for reactor in
                  ('GI', 'Glib2', 'Gtk2', 'Gtk3', 'PortableGtk', 'PortableGI', 'Poll', 'Select')]),
+    NodeSuite(
+        'node', limit_s=400, is_alone=True,
+        few=[f'test-{what}-*' for what in ('net', 'child-process', 'cluster', 'dgram', 'pipe',
+                                           'signal', 'stdio', 'http-server', 'http-client')],
+        more=[f'test-{what}-*' for what in ('http', 'http2', 'https', 'tls', 'stream', 'timers',
+                                            'process', 'worker', 'fs')]),
     LibeventSuite(
         'libevent', limit_s=300, few=[],
         # five tests that wait fifty seconds in all
