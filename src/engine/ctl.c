@@ -52,10 +52,7 @@ static int ep_arm_new(struct epitem *epi)
 	return ep_arm(epi, ep_full_mask(epi));
 }
 
-/*
- * The kernel's ep_insert().  @file is referenced by the new item if this returns
- * 0, and not at all if not.
- */
+/* The kernel's ep_insert().  @file is referenced by the new item if this returns 0. */
 static int ep_insert(struct eventpoll *ep, int fd, struct file *file, struct epoll_event *event)
 {
 	struct epitem *epi, *old = ep_find(ep, file, fd);
@@ -91,33 +88,19 @@ static int ep_insert(struct eventpoll *ep, int fd, struct file *file, struct epo
 	return 0;
 }
 
-/* ADD, with the making of the file if this is the first we hear of it. */
-static int ep_add(struct eventpoll *ep, int fd, struct file *file, struct epoll_event *event,
-		  struct file **ret_file)
+static int ep_add(struct eventpoll *ep, int fd, struct file *file, struct epoll_event *event)
 {
-	struct file *made = NULL;
 	int ret;
 
-	if (!file) {
-		if (!ret_file)
-			return ep_ask_kernel(ep, EPOLL_CTL_ADD, fd, NULL, event);
-		file = made = file_new();
-		if (!made)
-			return -ENOMEM;
-	}
+	if (!file)
+		return ep_ask_kernel(ep, EPOLL_CTL_ADD, fd, NULL, event);
 	if (file->kind == FILE_UNKNOWN)
 		file->kind = (uint8_t)file_classify(fd);
 	event->events |= EPOLLERR | EPOLLHUP;
 	ret = ep_insert(ep, fd, file, event);
-	if (ret < 0) {
-		if (made)
-			file_put(made);
-		return ret;
-	}
-	if (made)
-		*ret_file = made;
-	probe(ep->counts, PROBE_ADD);
-	return 0;
+	if (ret == 0)
+		probe(ep->counts, PROBE_ADD);
+	return ret;
 }
 
 /*
@@ -255,14 +238,13 @@ static int ep_delete(struct eventpoll *ep, int fd, struct file *file)
 	return ep_remove_armed(epi);
 }
 
-int ep_control(struct eventpoll *ep, int op, int fd, struct file *file, struct epoll_event *event,
-	       struct file **ret_file)
+int ep_control(struct eventpoll *ep, int op, int fd, struct file *file, struct epoll_event *event)
 {
 	int ret;
 
 	switch (op) {
 	case EPOLL_CTL_ADD:
-		return ep_add(ep, fd, file, event, ret_file);
+		return ep_add(ep, fd, file, event);
 	case EPOLL_CTL_MOD:
 		ret = ep_modify(ep, fd, file, event);
 		if (ret == 0)
@@ -293,7 +275,7 @@ static const char *ep_op_name(int op)
 }
 
 static int ep_ctl_once(struct file *epfile, int op, int fd, struct file *file,
-		       struct epoll_event *event, struct file **ret_file)
+		       struct epoll_event *event)
 {
 	struct epoll_event copy = {0};
 	struct eventpoll *ep;
@@ -328,7 +310,7 @@ static int ep_ctl_once(struct file *epfile, int op, int fd, struct file *file,
 	if (ret == 0)
 		ret = loop;
 	if (ret == 0)
-		ret = ep_control(ep, op, fd, file, &copy, ret_file);
+		ret = ep_control(ep, op, fd, file, &copy);
 	selfcheck_changed(&ep->check, ep_op_name(op), fd);
 	ep_unlock_source(is_locked);
 out:
@@ -339,13 +321,12 @@ out_nest:
 	return ret;
 }
 
-int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_event *event,
-	   struct file **ret_file)
+int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_event *event)
 {
-	int ret = ep_ctl_once(epfile, op, fd, file, event, ret_file);
+	int ret = ep_ctl_once(epfile, op, fd, file, event);
 
 	/* what other eventpolls have parked counts against the user's limit, too */
 	if (ret == -ENOSPC && ep_empty_all_parks())
-		ret = ep_ctl_once(epfile, op, fd, file, event, ret_file);
+		ret = ep_ctl_once(epfile, op, fd, file, event);
 	return ret;
 }

@@ -45,14 +45,11 @@ void ep_configure(const struct ep_config *config);
 int ep_open(int flags, struct file **ret_file);
 
 /*
- * epoll_ctl(2) on the eventpoll of @epfile.  @file is what @fd names, NULL if
- * nobody watched or dup'ed it so far: then ADD makes the file and stores it in
- * @ret_file, with one reference for the descriptor, if and only if it returns
- * 0.  @event may be any pointer; what is certainly no address of ours is put
- * to the kernel.  Errors: epoll_ctl(2); -EBADF if the eventpoll is gone.
+ * epoll_ctl(2) on the eventpoll of @epfile.  @file is what @fd names; NULL if we
+ * know nothing of it: then the kernel answers.  @event may be any pointer.
+ * Errors: epoll_ctl(2); -EBADF if the eventpoll is gone.
  */
-int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_event *event,
-	   struct file **ret_file);
+int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_event *event);
 
 /*
  * epoll_ctl(2) from a signal handler that interrupted this thread's own section

@@ -300,8 +300,7 @@ int ep_item_compare(const struct rb_node *left, const struct rb_node *right);
 
 /* -------- ctl.c; mtx held, source locked -------- */
 
-int ep_control(struct eventpoll *ep, int op, int fd, struct file *file, struct epoll_event *event,
-	       struct file **ret_file);
+int ep_control(struct eventpoll *ep, int op, int fd, struct file *file, struct epoll_event *event);
 
 /*
  * The rest of control changes what the source knows: mtx held, and with the

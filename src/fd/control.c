@@ -83,26 +83,20 @@ static void control_unmake(int fd, struct file *file)
  */
 static int control_add(struct file *epfile, int fd, struct epoll_event *event)
 {
-	struct file *file, *known, *made = NULL;
+	struct file *file, *known;
 	int ret;
 
 	if (table_is_internal(fd))
 		return -EBADF;
 	table_lock();
 	known = table_lookup(fd);
-	if (!known && table_reserve(fd) == -ENOMEM) {
-		ret = -ENOMEM;
-		goto out;
-	}
 	file = known ? known : lifetime_file(fd);
-	ret = ep_ctl(epfile, EPOLL_CTL_ADD, fd, file, event, &made);
-	if (ret == 0 && made) {
-		made->born = table_entry(fd)->epoch;
-		table_set(fd, made);
-	}
+	if (!file && table_is_possible(fd))
+		ret = -ENOMEM;
+	else
+		ret = ep_ctl(epfile, EPOLL_CTL_ADD, fd, file, event);
 	if (ret < 0 && file && !known)
 		control_unmake(fd, file);
-out:
 	table_unlock();
 	return ret;
 }
@@ -116,7 +110,7 @@ int control_ctl(struct file *epfile, int op, int fd, struct epoll_event *event)
 	if (op == EPOLL_CTL_ADD)
 		ret = control_add(epfile, fd, event);
 	else
-		ret = ep_ctl(epfile, op, fd, table_lookup(fd), event, NULL);
+		ret = ep_ctl(epfile, op, fd, table_lookup(fd), event);
 	section_leave();
 	return ret;
 }

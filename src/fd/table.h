@@ -47,6 +47,12 @@ extern struct table_entry *table_chunks[TABLE_NR_CHUNKS];
 /* The fork count (fd/process.h keeps it); stored in the epoch of what is closed. */
 extern uint32_t table_fork_count;
 
+/* Is @fd a number that can have an entry?  Others are no descriptors. */
+static inline bool table_is_possible(int fd)
+{
+	return (uint32_t)fd >> TABLE_CHUNK_SHIFT < TABLE_NR_CHUNKS;
+}
+
 /* The entry of @fd, NULL if its chunk was never needed or @fd is negative.  Any context. */
 static inline struct table_entry *table_entry(int fd)
 {

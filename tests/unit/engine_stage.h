@@ -109,17 +109,20 @@ static inline void stage_strict(void)
 
 static noinline int stage_ctl(struct stage_ep *e, int op, int fd, struct epoll_event *event)
 {
-	struct file *made = NULL;
+	struct file *file = stage_files[fd];
 	int ret;
 
 	cr_assert(section_enter());
-	ret = ep_ctl(e->epfile, op, fd, stage_files[fd], event, &made);
-	section_leave();
-	cr_assert(!made || (ret == 0 && op == EPOLL_CTL_ADD));
-	if (made) {
-		made->nr_fds = 1;
-		stage_files[fd] = made;
+	if (!file && op == EPOLL_CTL_ADD) {
+		file = file_new();
+		file->nr_fds = 1;
 	}
+	ret = ep_ctl(e->epfile, op, fd, file, event);
+	if (ret == 0)
+		stage_files[fd] = file;
+	else if (!stage_files[fd] && file)
+		file_put(file);
+	section_leave();
 	return ret;
 }
 
