@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "base/ensure.h"
 #include "base/pages.h"
 #include "real/ownfd.h"
 #include "real/sys.h"
@@ -191,48 +190,19 @@ int section_defer(const struct deferred *deferred)
 	return 0;
 }
 
-/*
- * A lock is noted before it is taken and forgotten after it is given back, so
- * that section_recover() finds it wherever the thread has jumped away;
- * lock_recover() knows whether it was held.
- */
-static void section_note(struct lock *lock, void (*repair)(struct lock *lock))
+void section_announce(void)
 {
-	struct section *section = &section_self;
-
-	if (__builtin_expect(!section->is_announced, 0) && section_has_key) {
-		section->is_announced = true;
-		pthread_setspecific(section_key, section);
-	}
-	ensure(section->nr_locks < SECTION_LOCKS_MAX);
-	if (section->nr_locks == SECTION_LOCKS_MAX)
-		return; /* better a lock that a jump would lose than a write beyond */
-	section->locks[section->nr_locks] = (struct section_lock){lock, repair};
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	section->nr_locks++;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (!section_has_key)
+		return;
+	section_self.is_announced = true;
+	pthread_setspecific(section_key, &section_self);
 }
 
-void section_acquire(struct lock *lock, void (*repair)(struct lock *lock))
-{
-	section_acquire_nested(lock, 0, repair);
-}
-
-void section_acquire_nested(struct lock *lock, unsigned int depth,
-			    void (*repair)(struct lock *lock))
-{
-	section_note(lock, repair);
-	if (!lock_acquire_nested(lock, depth) && repair)
-		repair(lock);
-}
-
-void section_release(struct lock *lock)
+void section_release_amid(struct lock *lock)
 {
 	struct section *section = &section_self;
 	unsigned int i = section->nr_locks;
 
-	lock_release(lock);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	while (i && section->locks[i - 1].lock != lock)
 		i--;
 	ensure(i);

@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+#include "base/ensure.h"
 #include "base/lock.h"
 
 enum {
@@ -143,14 +144,65 @@ static inline bool section_is_inside(void)
 }
 
 /*
+ * The slow halves of section_note() and section_release(): the first lock of a
+ * thread, and locks that are not released in the order of acquisition.
+ */
+void section_announce(void);
+void section_release_amid(struct lock *lock);
+
+/*
+ * A lock is noted before it is taken and forgotten after it is given back, so
+ * that section_recover() finds it wherever the thread has jumped away;
+ * lock_recover() knows whether it was held.
+ */
+static inline void section_note(struct lock *lock, void (*repair)(struct lock *lock))
+{
+	struct section *section = &section_self;
+	unsigned int nr = section->nr_locks;
+
+	if (__builtin_expect(!section->is_announced, 0))
+		section_announce();
+	ensure(nr < SECTION_LOCKS_MAX);
+	if (__builtin_expect(nr == SECTION_LOCKS_MAX, 0))
+		return; /* better a lock that a jump would lose than a write beyond */
+	section->locks[nr] = (struct section_lock){lock, repair};
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	section->nr_locks = nr + 1;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/*
  * Take @lock inside the section; @repair is called with the lock held if the
  * section is abandoned, and at once if its last holder was cut off (lock_tear()).
  * Locks are released in any order.
  */
-void section_acquire(struct lock *lock, void (*repair)(struct lock *lock));
-void section_acquire_nested(struct lock *lock, unsigned int depth,
-			    void (*repair)(struct lock *lock));
-void section_release(struct lock *lock);
+static inline void section_acquire_nested(struct lock *lock, unsigned int depth,
+					  void (*repair)(struct lock *lock))
+{
+	section_note(lock, repair);
+	if (__builtin_expect(!lock_acquire_nested(lock, depth), 0) && repair)
+		repair(lock);
+}
+
+static inline void section_acquire(struct lock *lock, void (*repair)(struct lock *lock))
+{
+	section_acquire_nested(lock, 0, repair);
+}
+
+static inline void section_release(struct lock *lock)
+{
+	struct section *section = &section_self;
+	unsigned int nr = section->nr_locks;
+
+	lock_release(lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (__builtin_expect(nr && section->locks[nr - 1].lock == lock &&
+				     (nr == 1 || section->locks[nr - 2].lock),
+			     1))
+		section->nr_locks = nr - 1;
+	else
+		section_release_amid(lock);
+}
 
 /*
  * Have @deferred->run called when this thread's section ends.  For handlers

@@ -6,16 +6,7 @@
 
 #include "real/sys.h"
 
-/* The smallest there is: asking about a page twice is no harm. */
-#define UACCESS_PAGE ((uintptr_t)4096)
-
-/* The page of the last argument this thread was seen to pass: usually of its stack. */
-static __thread uintptr_t uaccess_readable __attribute__((tls_model("initial-exec"))) = 1;
-
-static uintptr_t uaccess_page(uintptr_t address)
-{
-	return address & ~(UACCESS_PAGE - 1);
-}
+__thread uintptr_t uaccess_readable __attribute__((tls_model("initial-exec"))) = 1;
 
 /*
  * A futex operation that ORs nothing into a word and wakes nobody: it fails where

@@ -55,10 +55,26 @@ static inline bool uaccess_is_writable(struct uaccess *known, const void *to, si
  */
 bool uaccess_is_readable(const void *from, size_t size);
 
+/* That page; 1, which is the address of none, before the first. */
+extern __thread uintptr_t uaccess_readable __attribute__((tls_model("initial-exec")));
+
+/* The smallest there is: asking about a page twice is no harm. */
+#define UACCESS_PAGE ((uintptr_t)4096)
+
+static inline uintptr_t uaccess_page(uintptr_t address)
+{
+	return address & ~(UACCESS_PAGE - 1);
+}
+
 /* Copy what the application passed to epoll_ctl(2).  0 or -EFAULT. */
 static inline int uaccess_copy_event(struct epoll_event *to, const struct epoll_event *from)
 {
-	if (!uaccess_is_readable(from, sizeof(*from)))
+	uintptr_t first = (uintptr_t)from, last = first + sizeof(*from) - 1;
+
+	if (__builtin_expect(uaccess_page(first) != uaccess_readable ||
+				     uaccess_page(last) != uaccess_readable,
+			     0) &&
+	    !uaccess_is_readable(from, sizeof(*from)))
 		return -EFAULT;
 	*to = *from;
 	return 0;
