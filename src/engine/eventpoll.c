@@ -29,35 +29,6 @@ void ep_distrust_all(void)
 	__atomic_store_n(&ep_is_distrusted, true, __ATOMIC_RELEASE);
 }
 
-/* A sleeper whose handler forked comes here in the child, too. */
-void ep_acquire_mtx(struct eventpoll *ep)
-{
-	if (__builtin_expect(ep_needs_fix_up, 0))
-		ep_fix_up();
-	section_acquire(&ep->mtx, ep_repair);
-}
-
-void ep_release_mtx(struct eventpoll *ep)
-{
-	if (__builtin_expect(ep->check.after != NULL, 0))
-		selfcheck_look(ep);
-	section_release(&ep->mtx);
-}
-
-struct eventpoll *ep_acquire(struct file *epfile)
-{
-	struct eventpoll *ep;
-
-	ep = __atomic_load_n(&epfile->ep, __ATOMIC_ACQUIRE);
-	if (!ep)
-		return NULL;
-	ep_acquire_mtx(ep);
-	if (ep->is_alive && ep->file == epfile)
-		return ep;
-	ep_release_mtx(ep); /* freed, or another's, while we waited for it */
-	return NULL;
-}
-
 void ep_lock_loop(void)
 {
 	section_acquire(loop_mutex(), NULL);
@@ -66,21 +37,6 @@ void ep_lock_loop(void)
 void ep_unlock_loop(void)
 {
 	section_release(loop_mutex());
-}
-
-bool ep_lock_source(struct eventpoll *ep)
-{
-	bool has_loop = ep->has_loop || ep->is_polled;
-
-	if (has_loop)
-		ep_lock_loop();
-	return has_loop;
-}
-
-void ep_unlock_source(bool is_locked)
-{
-	if (is_locked)
-		ep_unlock_loop();
 }
 
 /* Random, so that the data of an application is not mistaken for a tag; see EP_TAG_EMPTY. */
@@ -142,7 +98,6 @@ static void ep_init(struct eventpoll *ep)
 	ep->is_orphan = false;
 	ep->is_inherited = false;
 	ep->is_settled = ep_config.is_strict;
-	ep->is_released = false;
 	ep->is_polled = false;
 	ep->is_shown_ready = false;
 	ep->has_loop = ep_config.has_loop && !ep_config.is_strict;

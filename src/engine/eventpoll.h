@@ -46,10 +46,13 @@ int ep_open(int flags, struct file **ret_file);
 
 /*
  * epoll_ctl(2) on the eventpoll of @epfile.  @file is what @fd names; NULL if we
- * know nothing of it: then the kernel answers.  @event may be any pointer.
+ * know nothing of it: then the kernel answers.  @event may be any pointer.  @hint,
+ * if not NULL, is a word to be kept for each @fd, 0 at first: where its watch was
+ * found last.  It may be wrong, and several threads may write it at once.
  * Errors: epoll_ctl(2); -EBADF if the eventpoll is gone.
  */
-int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_event *event);
+int ep_ctl(struct file *epfile, int op, int fd, struct file *file, struct epoll_event *event,
+	   uint32_t *hint);
 
 /*
  * epoll_ctl(2) from a signal handler that interrupted this thread's own section
@@ -100,7 +103,11 @@ void ep_polled(struct file *epfile);
  * be given back, are ours.
  */
 void ep_release(struct file *epfile);
-bool ep_is_released(const struct file *epfile);
+
+static inline bool ep_is_released(const struct file *epfile)
+{
+	return epfile->is_released;
+}
 
 /* The application may register with @epfile's kernel epoll behind our back: park nothing. */
 void ep_distrust_all(void);

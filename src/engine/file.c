@@ -31,6 +31,7 @@ struct file *file_new(void)
 	file->slot = slot;
 	file->born = 0;
 	file->kind = FILE_UNKNOWN;
+	file->is_released = false;
 	file->is_shared = false;
 	__atomic_store_n(&file->refs, 1, __ATOMIC_RELEASE);
 	return file;

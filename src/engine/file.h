@@ -40,6 +40,7 @@ struct file {
 	uint32_t born;	      /* the fork count when we were first seen */
 	uint8_t kind;	      /* enum file_kind */
 	bool was_used;	      /* the slot has had a file before */
+	bool is_released;     /* an eventpoll: S has the application's own data, pass through */
 	bool is_shared;	      /* dup'ed out of sight or passed on: outlives its descriptors */
 };
 

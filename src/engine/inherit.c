@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "base/lock.h"
+#include "engine/nest.h"
 #include "real/sys.h"
 #include "trace/session.h"
 
@@ -40,7 +41,7 @@ static void ep_inherit(struct eventpoll *ep)
 	ep_slot_init(ep);
 	if (!ep->is_alive)
 		return;
-	ep->is_inherited = !ep->is_released; /* else S is shared, and whole without us */
+	ep->is_inherited = !ep->file->is_released; /* else S is shared, and whole without us */
 	if (ep->is_orphan) /* its sleepers, and our descriptor of S, are the parent's */
 		ep->source.fd = -1;
 	ep->counts = session_counts_get();
@@ -111,7 +112,7 @@ void ep_fork_interrupted(void)
 
 		lock_tear(&ep->lock);
 		lock_tear(&ep->mtx);
-		if (!ep->is_alive || ep->is_released)
+		if (!ep->is_alive || ep->file->is_released)
 			continue;
 		ep->is_inherited = true;
 		if (lock_is_own(&ep->mtx))
@@ -220,13 +221,13 @@ static int ep_renew_below(struct eventpoll *ep)
 	return ep->is_alive && ep->file == own ? ret : -EBADF;
 }
 
-int ep_renew_inherited(struct eventpoll *ep)
+int ep_renew_source(struct eventpoll *ep)
 {
 	uint32_t slot;
 	bool is_locked;
 	int ret = 0;
 
-	if (ep->is_inherited && ep->nr_nested)
+	if (ep->nr_nested)
 		ret = ep_renew_below(ep);
 	if (ret < 0 || !ep->is_inherited)
 		return ret;

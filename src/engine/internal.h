@@ -99,6 +99,7 @@ struct epitem {
 	uint8_t keeper;	     /* enum keeper */
 	uint8_t noise;	     /* unwanted edges in a row */
 	bool is_nested;	     /* @file was an eventpoll of ours when it was added */
+	bool is_exact;	     /* armed for no more than is asked, even where that costs a call */
 };
 
 #define EP_UNACTIVE_PTR ((struct epitem *)-1L)
@@ -139,7 +140,6 @@ struct eventpoll {
 	bool is_orphan;	      /* no descriptor is left, but sleepers are */
 	bool is_inherited;    /* over fork: S is the parent's */
 	bool is_settled;      /* the kernel keeps everything, for good */
-	bool is_released;     /* S has the application's own data: pass through */
 	bool is_polled;	      /* poll source: the identity shows whether something is ready */
 	bool is_shown_ready;  /* poll source: the identity says so */
 	bool has_loop;	      /* driver `thread' */
@@ -162,13 +162,18 @@ static inline uint64_t ep_tag(const struct epitem *epi)
 }
 
 /* What the source is told of an item kept by us: its conditions, each wakeup an edge. */
-static inline uint32_t ep_exact_mask(const struct epitem *epi)
+static inline uint32_t ep_exact_mask_of(const struct eventpoll *ep, uint32_t events)
 {
-	uint32_t mask = (epi->event.events & ~EP_PRIVATE_BITS) | EPOLLET;
+	uint32_t mask = (events & ~EP_PRIVATE_BITS) | EPOLLET;
 
-	if (!epi->ep->source.ops->has_kernel_epoll && (epi->event.events & EPOLLET))
+	if (!ep->source.ops->has_kernel_epoll && (events & EPOLLET))
 		mask |= SOURCE_LATCH;
 	return mask;
+}
+
+static inline uint32_t ep_exact_mask(const struct epitem *epi)
+{
+	return ep_exact_mask_of(epi->ep, epi->event.events);
 }
 
 /* What S calls @epi from now on; edges under its earlier tags are void. */
@@ -247,8 +252,6 @@ static inline bool ep_on_ovflist(const struct epitem *epi)
 }
 
 /* ready.c; all with ep->mtx, and ep->lock where the loop thread may be about. */
-void ep_lock(struct eventpoll *ep);
-void ep_unlock(struct eventpoll *ep);
 void ep_queue(struct epitem *epi);   /* to the end of the ready list, if it is on none */
 void ep_unqueue(struct epitem *epi); /* off ready and overflow list */
 bool ep_poll_callback(struct epitem *epi, uint32_t revents); /* ep->lock held */
@@ -258,15 +261,30 @@ void ep_wake_one(struct eventpoll *ep);
 void ep_wake_all(struct eventpoll *ep);
 void ep_show_ready(struct eventpoll *ep); /* poll source: ep->lock held */
 
+/* -------- recover.c; mtx held -------- */
+
+void ep_repair(struct lock *mtx);	     /* section.h: what an abandoned mtx protects */
+void ep_rebuild_lists(struct eventpoll *ep); /* from the slab; source locked */
+
+/* -------- inherit.c -------- */
+
+/* In the child of fork: make all eventpolls whole before the first is used. */
+void ep_fix_up(void);
+extern bool ep_needs_fix_up;
+
+/* Give @ep, which came over fork, a source of its own.  0 or -errno.  mtx held. */
+int ep_renew_source(struct eventpoll *ep);
+
+/* The same for an @ep that may have come over fork. */
+static inline int ep_renew_inherited(struct eventpoll *ep)
+{
+	return __builtin_expect(ep->is_inherited, 0) ? ep_renew_source(ep) : 0;
+}
+
 /* -------- eventpoll.c -------- */
 
 extern struct ep_config ep_config;
 extern bool ep_is_distrusted; /* see ep_distrust_all() */
-
-/* The eventpoll of @epfile with its mtx held, or NULL if it is gone. */
-struct eventpoll *ep_acquire(struct file *epfile);
-void ep_acquire_mtx(struct eventpoll *ep);
-void ep_release_mtx(struct eventpoll *ep);
 
 /* mtx held: drop it, and free @ep if it only waited for its last sleeper. */
 void ep_put(struct eventpoll *ep);
@@ -282,6 +300,26 @@ extern struct pool ep_pool; /* all eventpolls, for inherit.c */
 /* -------- item.c; mtx held -------- */
 
 struct epitem *ep_find(struct eventpoll *ep, const struct file *file, int fd);
+
+/*
+ * The same in one step, where @hint says in which slot the item was when it was last
+ * found, in this eventpoll or another: so it is only the place to look at first.
+ */
+struct epitem *ep_find_at(struct eventpoll *ep, const struct file *file, int fd, uint32_t *hint);
+void ep_set_hint(uint32_t *hint, const struct epitem *epi);
+
+/* Only there; NULL says nothing. */
+static inline struct epitem *ep_find_hinted(struct eventpoll *ep, const struct file *file, int fd,
+					    uint32_t slot)
+{
+	struct epitem *epi = slab_at(&ep->items, slot);
+
+	if (!epi || epi->file != file || epi->fd != fd || epi->state == ITEM_NEW ||
+	    epi->state == ITEM_ZOMBIE)
+		return NULL;
+	return epi;
+}
+
 struct epitem *ep_find_tag(struct eventpoll *ep, uint64_t tag, bool *ret_is_foreign);
 struct epitem *ep_item_new(struct eventpoll *ep, int fd, const struct epoll_event *event);
 void ep_item_free(struct epitem *epi);			  /* a NEW one */
@@ -298,18 +336,13 @@ int ep_source_disarm(struct eventpoll *ep, int fd);
 int ep_source_collect(struct eventpoll *ep, int max); /* into the slot */
 int ep_item_compare(const struct rb_node *left, const struct rb_node *right);
 
-/* -------- ctl.c; mtx held, source locked -------- */
+/* -------- insert.c and ctl.c; mtx held, source locked -------- */
 
-int ep_control(struct eventpoll *ep, int op, int fd, struct file *file, struct epoll_event *event);
+int ep_add(struct eventpoll *ep, int fd, struct file *file, struct epoll_event *event,
+	   uint32_t *hint);
 
-/*
- * The rest of control changes what the source knows: mtx held, and with the
- * thread driver the loop lock, so that no edge is under way meanwhile.
- */
-void ep_lock_loop(void);
-void ep_unlock_loop(void);
-bool ep_lock_source(struct eventpoll *ep); /* whether it took the loop lock */
-void ep_unlock_source(bool is_locked);
+int ep_control(struct eventpoll *ep, int op, int fd, struct file *file, struct epoll_event *event,
+	       uint32_t *hint);
 
 /* -------- park.c; source locked -------- */
 
@@ -359,41 +392,6 @@ bool ep_collect_for_loop(struct eventpoll *ep);
 
 void ep_spend(struct epitem *epi); /* its one shot has fired */
 
-/* -------- nest.c: what the kernel would check, for a source without one -------- */
-
-/*
- * @epfile is about to watch @target, an eventpoll: 0 or -ELOOP.  nest_lock held,
- * no mtx.
- */
-int nest_check_loop(struct file *epfile, struct file *target);
-
-/* The other checks of epoll_ctl(2), in the kernel's order; nothing for S.  mtx held. */
-int nest_check(const struct eventpoll *ep, int op, int fd, const struct file *file,
-	       uint32_t events);
-
-/*
- * Without a kernel: bring what @ep shows of itself up to date, and before that all
- * eventpolls it watches.  Loop lock held.
- */
-void nest_refresh(struct eventpoll *ep);
-
-void nest_lock(void);
-void nest_unlock(void);
-void nest_reset(void);
-void nest_break(void);
-
-/* -------- recover.c; mtx held -------- */
-
-void ep_repair(struct lock *mtx);	     /* section.h: what an abandoned mtx protects */
-void ep_rebuild_lists(struct eventpoll *ep); /* from the slab; source locked */
-
-/* -------- inherit.c -------- */
-
-/* In the child of fork: make all eventpolls whole before the first is used. */
-void ep_fix_up(void);
-extern bool ep_needs_fix_up;
-
-/* @ep may have come over fork: give it a source of its own.  0 or -errno.  mtx held. */
-int ep_renew_inherited(struct eventpoll *ep);
+#include "engine/locks.h"
 
 #endif

@@ -61,7 +61,7 @@ static void ep_finish_interrupted(const struct deferred *deferred)
 	is_locked = ep_lock_source(ep);
 	epi = ep_find(ep, file, deferred->fd);
 	if (!ep->source.ops->has_kernel_epoll || ep->is_inherited)
-		ep_control(ep, deferred->op, deferred->fd, file, &event);
+		ep_control(ep, deferred->op, deferred->fd, file, &event, NULL);
 	else if (epi)
 		ep_adopt(epi, deferred->op, &event);
 	else

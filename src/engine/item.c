@@ -45,6 +45,26 @@ struct epitem *ep_find(struct eventpoll *ep, const struct file *file, int fd)
 	return node ? rb_entry(node, struct epitem, rbn) : NULL;
 }
 
+void ep_set_hint(uint32_t *hint, const struct epitem *epi)
+{
+	if (hint)
+		__atomic_store_n(hint, epi->slot, __ATOMIC_RELAXED);
+}
+
+struct epitem *ep_find_at(struct eventpoll *ep, const struct file *file, int fd, uint32_t *hint)
+{
+	struct epitem *epi = NULL;
+
+	if (hint)
+		epi = ep_find_hinted(ep, file, fd, __atomic_load_n(hint, __ATOMIC_RELAXED));
+	if (epi)
+		return epi;
+	epi = ep_find(ep, file, fd);
+	if (epi)
+		ep_set_hint(hint, epi);
+	return epi;
+}
+
 /*
  * The item that S calls @tag.  NULL if there is none: then *@ret_is_foreign says
  * whether the tag is not ours at all; if it is, the registration is history.
@@ -94,6 +114,7 @@ struct epitem *ep_item_new(struct eventpoll *ep, int fd, const struct epoll_even
 	epi->keeper = KEPT_BY_US;
 	epi->noise = 0;
 	epi->is_nested = false;
+	epi->is_exact = false;
 	ep_renew(epi);
 	return epi;
 }
@@ -113,6 +134,7 @@ void ep_item_link(struct epitem *epi, struct file *file)
 	file_get(file);
 	epi->file = file;
 	epi->is_nested = file->ep != NULL;
+	epi->is_exact = file->kind == FILE_EVENTFD; /* a superset costs an edge a read */
 	ep->nr_nested += epi->is_nested;
 	rb_insert(&ep->rbr, &epi->rbn, ep_item_compare);
 	section_acquire(&file->wq_lock, file_repair);

@@ -12,6 +12,8 @@
 
 #include <errno.h>
 
+#include "engine/nest.h"
+
 /*
  * Must the kernel keep a watch of @file with @events from the start?  EXCLUSIVE
  * is about others who wait for the file; WAKEUP about the time until the event
@@ -142,7 +144,7 @@ void ep_release(struct file *epfile)
 		return;
 	}
 	is_locked = ep_lock_source(ep);
-	if (!ep->is_released && ep->source.ops->has_kernel_epoll) {
+	if (!ep->file->is_released && ep->source.ops->has_kernel_epoll) {
 		ep_settle(ep);
 		slab_for_each(slot, &ep->items) {
 			struct epitem *epi = slab_at(&ep->items, slot);
@@ -150,18 +152,11 @@ void ep_release(struct file *epfile)
 			if (epi->state == ITEM_LIVE)
 				ep_release_item(epi);
 		}
-		ep->is_released = true;
+		ep->file->is_released = true;
 		probe(ep->counts, PROBE_RELEASED);
 	}
 	ep_unlock_source(is_locked);
 	ep_release_mtx(ep);
-}
-
-bool ep_is_released(const struct file *epfile)
-{
-	const struct eventpoll *ep = epfile->ep;
-
-	return ep && ep->is_released;
 }
 
 /*

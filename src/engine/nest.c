@@ -5,7 +5,7 @@
  * S makes these checks itself; for the poll source they are made here, in the
  * kernel's order, so that the same call fails with the same error.
  */
-#include "engine/internal.h"
+#include "engine/nest.h"
 
 #include <errno.h>
 
@@ -159,8 +159,6 @@ void nest_refresh(struct eventpoll *ep)
 
 int nest_check(const struct eventpoll *ep, int op, int fd, const struct file *file, uint32_t events)
 {
-	if (ep->source.ops->has_kernel_epoll)
-		return 0;
 	if (sys_fcntl(fd, F_GETFD, 0) < 0)
 		return -EBADF;
 	/* what has no poll of its own; an ADD that is not EXCLUSIVE is told so when it is armed */

@@ -10,19 +10,6 @@
  */
 #include "engine/internal.h"
 
-/* mtx alone does where no loop thread can call back. */
-void ep_lock(struct eventpoll *ep)
-{
-	if (ep->has_loop)
-		section_acquire(&ep->lock, NULL);
-}
-
-void ep_unlock(struct eventpoll *ep)
-{
-	if (ep->has_loop)
-		section_release(&ep->lock);
-}
-
 void ep_queue(struct epitem *epi)
 {
 	struct eventpoll *ep = epi->ep;

@@ -271,7 +271,7 @@ static void selfcheck_missing(struct selfcheck_pass *pass)
 /* Is what the source says about our registrations ours to judge? */
 static bool selfcheck_can_ask(const struct eventpoll *ep)
 {
-	return !ep->is_inherited && !ep->is_released && !ep->check.is_blind && ep->source.fd >= 0;
+	return !ep->is_inherited && !ep->file->is_released && !ep->check.is_blind && ep->source.fd >= 0;
 }
 
 static void selfcheck_source(struct eventpoll *ep)

@@ -121,7 +121,7 @@ bool ep_take_entry(struct eventpoll *ep, struct ep_call *call, const struct epol
 	bool is_foreign;
 
 	epi = ep_find_tag(ep, entry->data.u64, &is_foreign);
-	if (ep->is_released && (!epi || epi->state != ITEM_ZOMBIE))
+	if (ep->file->is_released && (!epi || epi->state != ITEM_ZOMBIE))
 		is_foreign = true; /* the application's own data, as it happens to look */
 	if (is_foreign) {
 		ep->has_foreign = true;
@@ -207,7 +207,7 @@ void ep_give_back(struct ep_call *call)
 			return; /* nor could S */
 		entry = call->sink[i];
 		epi = ep_find_tag(ep, entry.data.u64, &is_foreign);
-		if (!is_slot && (is_foreign || ep->is_released)) {
+		if (!is_slot && (is_foreign || ep->file->is_released)) {
 			/* the application's as it stands, or what S has not written to */
 			call->n = (int)(&call->sink[i] - call->args->events) + 1;
 			continue;

@@ -10,6 +10,8 @@
 
 #include <errno.h>
 
+#include "engine/nest.h"
+
 /*
  * The poll loop found something: the hook of loop.h.  The loop lock is held, and
  * with it everything that has left the source is here.

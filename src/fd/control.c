@@ -94,7 +94,7 @@ static int control_add(struct file *epfile, int fd, struct epoll_event *event)
 	if (!file && table_is_possible(fd))
 		ret = -ENOMEM;
 	else
-		ret = ep_ctl(epfile, EPOLL_CTL_ADD, fd, file, event);
+		ret = ep_ctl(epfile, EPOLL_CTL_ADD, fd, file, event, table_hint(table_entry(fd)));
 	if (ret < 0 && file && !known)
 		control_unmake(fd, file);
 	table_unlock();
@@ -103,14 +103,16 @@ static int control_add(struct file *epfile, int fd, struct epoll_event *event)
 
 int control_ctl(struct file *epfile, int op, int fd, struct epoll_event *event)
 {
+	struct table_entry *entry;
 	int ret;
 
 	if (!section_enter())
 		return ep_ctl_interrupted(epfile, op, fd, table_lookup(fd), event);
+	entry = table_entry(fd);
 	if (op == EPOLL_CTL_ADD)
 		ret = control_add(epfile, fd, event);
 	else
-		ret = ep_ctl(epfile, op, fd, table_lookup(fd), event);
+		ret = ep_ctl(epfile, op, fd, table_file(entry), event, table_hint(entry));
 	section_leave();
 	return ret;
 }

@@ -7,7 +7,7 @@
  * interpoll's own, on which the host must not lay hands.
  *
  *	top	[0 .. 2^14)	pointers to chunks, made when first needed
- *	chunk	[0 .. 2^12)	entries: { file, epoch }
+ *	chunk	[0 .. 2^12)	entries: { file, epoch, hint }
  *
  * Reading takes no lock: chunks are never freed, an entry is one pointer, and
  * files live in a slab, so that a reader who is late finds an old file, never
@@ -37,6 +37,7 @@
 struct table_entry {
 	struct file *file; /* NULL: unknown; TABLE_INTERNAL: ours */
 	uint32_t epoch;
+	uint32_t hint; /* the engine's: where the watch of this number is, ep_ctl() */
 };
 
 /* What stands in an entry for a descriptor of our own. */
@@ -73,12 +74,23 @@ static inline struct file *table_peek(int fd)
 	return entry ? __atomic_load_n(&entry->file, __ATOMIC_ACQUIRE) : NULL;
 }
 
+/* The file in @entry, which may be NULL; NULL if there is none that we know. */
+static inline struct file *table_file(struct table_entry *entry)
+{
+	struct file *file = entry ? __atomic_load_n(&entry->file, __ATOMIC_ACQUIRE) : NULL;
+
+	return file == TABLE_INTERNAL ? NULL : file;
+}
+
+static inline uint32_t *table_hint(struct table_entry *entry)
+{
+	return entry ? &entry->hint : NULL;
+}
+
 /* The file at @fd, NULL if there is none that we know.  Any context, no lock. */
 static inline struct file *table_lookup(int fd)
 {
-	struct file *file = table_peek(fd);
-
-	return file == TABLE_INTERNAL ? NULL : file;
+	return table_file(table_entry(fd));
 }
 
 static inline bool table_is_internal(int fd)

@@ -32,11 +32,6 @@ int epoll_create1(int flags)
 	return (int)preload_return(control_create(flags));
 }
 
-struct file *epoll_find(int epfd)
-{
-	return preload_is_active() ? control_find(epfd) : NULL;
-}
-
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	struct file *epfile = epoll_find(epfd);

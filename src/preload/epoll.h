@@ -10,10 +10,14 @@
 #include <stdint.h>
 #include <time.h>
 
-struct file;
+#include "fd/control.h"
+#include "preload/preload.h"
 
 /* The file of the eventpoll called @epfd; NULL: the real call answers. */
-struct file *epoll_find(int epfd);
+static inline struct file *epoll_find(int epfd)
+{
+	return preload_is_active() ? control_find(epfd) : NULL;
+}
 
 /* The same for a wait: NULL also where the kernel refuses @maxevents or @sigmask. */
 struct file *epoll_find_for_wait(int epfd, int maxevents, const sigset_t *sigmask);

@@ -35,6 +35,7 @@ struct stage_ep {
 
 static struct stage_ep e0, e1 __attribute__((unused));
 static struct file *stage_files[FAKE_FDS]; /* what the descriptor table would know */
+static uint32_t stage_hints[FAKE_FDS];
 static struct epoll_event stage_got[1024];
 static int nr_stage_got;
 
@@ -117,7 +118,7 @@ static noinline int stage_ctl(struct stage_ep *e, int op, int fd, struct epoll_e
 		file = file_new();
 		file->nr_fds = 1;
 	}
-	ret = ep_ctl(e->epfile, op, fd, file, event);
+	ret = ep_ctl(e->epfile, op, fd, file, event, &stage_hints[fd]);
 	if (ret == 0)
 		stage_files[fd] = file;
 	else if (!stage_files[fd] && file)

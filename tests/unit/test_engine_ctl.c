@@ -360,3 +360,62 @@ Test(engine_ctl, one_file_in_two_eventpolls_is_two_watches)
 	EXPECT_COUNT(&e0, CLOSED, 1);
 	EXPECT_COUNT(&e1, CLOSED, 1);
 }
+
+/* Also one that names another's watch, one that is gone, or none. */
+Test(engine_ctl, hint_that_is_wrong_is_mended)
+{
+	int a = file_open(0), b = file_open(0), gone = file_open(0);
+	uint32_t hints[] = {0, 1, 2, 3, 4711, UINT32_MAX};
+
+	add(&e0, a, EPOLLIN);
+	add(&e0, b, EPOLLIN);
+	add(&e0, gone, EPOLLIN);
+	close_file(gone);
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+		uint32_t events = i % 2 ? EPOLLIN : EPOLLOUT;
+
+		stage_hints[b] = hints[i];
+		mod(&e0, b, events);
+		cr_assert_eq(item_of(&e0, b)->event.events, level(events), "hint %u", hints[i]);
+		cr_assert_eq(stage_hints[b], item_of(&e0, b)->slot);
+	}
+	cr_assert_eq(item_of(&e0, a)->event.events, level(EPOLLIN));
+	stage_hints[a] = stage_hints[b];
+	del(&e0, a);
+	cr_assert_eq(try_ctl(&e0, EPOLL_CTL_MOD, a, EPOLLIN), -ENOENT);
+	expect_watches(&e0, 1);
+}
+
+Test(engine_ctl, hint_serves_two_eventpolls_in_turn)
+{
+	int fds[2];
+
+	pipe_open(fds);
+	stage_open(&e1);
+	add(&e1, file_open(0), EPOLLIN);
+	add(&e0, fds[0], EPOLLIN);
+	add(&e1, fds[0], EPOLLIN);
+	for (uint32_t i = 0; i < 4; i++) {
+		mod(&e0, fds[0], i % 2 ? EPOLLIN : EPOLLIN | EPOLLOUT);
+		mod(&e1, fds[0], i % 2 ? EPOLLPRI : EPOLLRDHUP);
+	}
+	cr_assert_eq(item_of(&e0, fds[0])->event.events, level(EPOLLIN));
+	cr_assert_eq(item_of(&e1, fds[0])->event.events, level(EPOLLPRI));
+	EXPECT_COUNT(&e0, UNVERIFIED, 3);
+}
+
+/* What is not changed in one step is changed as a whole: ep_rebuild_lists() undoes it. */
+Test(engine_ctl, new_data_is_taken_with_new_conditions)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0x1122334455667788};
+	int fds[2];
+
+	pipe_open(fds);
+	put_byte(fds[1]);
+	add(&e0, fds[0], EPOLLIN);
+	cr_assert_eq(stage_ctl(&e0, EPOLL_CTL_MOD, fds[0], &event), 0);
+	EXPECT_COUNT(&e0, UNVERIFIED, 1);
+	cr_assert_null(e0.ep->modified);
+	cr_assert_eq(stage_wait(&e0, 8, 0), 1);
+	cr_assert_eq(stage_got[0].data.u64, event.data.u64);
+}

@@ -6,6 +6,7 @@
  *	t0 -(ctl, wait)-> e0 -(thread)-> f0, e1, ...
  */
 #include "engine_stage.h"
+#include "engine/nest.h"
 
 TestSuite(engine_nest, .init = stage_plain);
 
@@ -138,7 +139,7 @@ Test(engine_nest, nothing_settles_and_nothing_is_passed_on)
 	ep_release(e0.epfile);
 	section_leave();
 	cr_assert_not(e0.ep->is_settled);
-	cr_assert_not(e0.ep->is_released);
+	cr_assert_not(ep_is_released(e0.epfile));
 	cr_assert(e0.ep->has_loop);
 	EXPECT_NO_CALLS(&e0);
 	stage_close(&e0);
