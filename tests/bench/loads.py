@@ -60,7 +60,7 @@ class Load(Case):
                Figure("tracer", "us of strace a request", has_ratio=False, modes=("strace",)),
                Figure("rate", "requests/s", higher_is_better=True),
                Figure("p50", "us, median", is_shown=False),
-               Figure("p99", "us, 99th percentile"))
+               Figure("p99", "us, 99th percentile", is_in_plot=False))
     modes = (USUAL, *ASIDE)
     possible = ("epoll-inline", "epoll-thread", "poll-thread", "epoll-strict", "passthrough",
                 "strace")
@@ -96,7 +96,7 @@ class ClientLoad(Case):
     figures = (Figure("cpu", "us of the client a request"),
                Figure("rate", "requests/s", higher_is_better=True),
                Figure("p50", "us, median", is_shown=False),
-               Figure("p99", "us, 99th percentile"))
+               Figure("p99", "us, 99th percentile", is_in_plot=False))
     modes = (USUAL,)
     possible = ("epoll-inline", "epoll-thread", "poll-thread", "epoll-strict", "passthrough")
     rounds = ROUNDS

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 import report
 
-LABEL = 350       # pixels left of the plot
+LABEL = 360       # pixels left of the plot
 PLOT = 460
 RIGHT = 70        # where the numbers stand
 ROW = 19
@@ -78,7 +78,7 @@ def row_of(result, axis, y):
     kind = kind_of(result)
     label = result.case.name
     if sum(figure.is_plotted for figure in result.case.figures) > 1:
-        label += f", {result.figure.unit}"
+        label += f": {result.figure.name}"
     parts = [words("", LABEL - 12, y + 4, label, "end"),
              line(f"{kind} spread", axis.x(result.low), y, axis.x(result.high), y)]
     if result.target:

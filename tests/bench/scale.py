@@ -22,6 +22,10 @@ def fitting(sizes):
     return [size for size in sizes if size <= limit - SPARE_DESCRIPTORS]
 
 
+def name_of(size):
+    return f"{size:,} watches"
+
+
 class Scale(Case):
     """One operation at all sizes, and how much its cost grows from the first to the last."""
     group = "scale"
@@ -34,7 +38,7 @@ class Scale(Case):
         self.name = name
         self.slice_ms = slice_ms
         self.sizes = sizes
-        self.figures = [Figure(str(size), f"{size:,} watches", is_in_plot=size == sizes[-1],
+        self.figures = [Figure(name_of(size), name_of(size), is_in_plot=size == sizes[-1],
                                is_told=size in (sizes[0], sizes[-1])) for size in sizes]
         self.figures.append(Figure("growth", "growth", has_ratio=False))
         self.native_ns = []
@@ -43,8 +47,8 @@ class Scale(Case):
         sample = {}
         for size in self.sizes:
             cpu, _ = micro.run(["run", self.name, str(self.slice_ms), str(size)], mode)
-            sample[str(size)] = float(cpu)
-        first, last = str(self.sizes[0]), str(self.sizes[-1])
+            sample[name_of(size)] = float(cpu)
+        first, last = name_of(self.sizes[0]), name_of(self.sizes[-1])
         sample["growth"] = sample[last] - sample[first]
         if mode.is_native:
             self.native_ns.append(sample[first])
