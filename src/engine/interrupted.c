@@ -53,11 +53,9 @@ static void ep_finish_interrupted(const struct deferred *deferred)
 	struct epitem *epi;
 	bool is_locked;
 
-	if (!section_enter())
-		return;
 	ep = ep_acquire(epfile);
 	if (!ep)
-		goto out;
+		return;
 	is_locked = ep_lock_source(ep);
 	epi = ep_find(ep, file, deferred->fd);
 	if (!ep->source.ops->has_kernel_epoll || ep->is_inherited)
@@ -68,8 +66,6 @@ static void ep_finish_interrupted(const struct deferred *deferred)
 		ep->has_foreign = true;
 	ep_unlock_source(is_locked);
 	ep_release_mtx(ep);
-out:
-	section_leave();
 }
 
 /*

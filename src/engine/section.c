@@ -30,6 +30,9 @@ static void section_recover(void)
 			lock_recover(held.lock, held.repair);
 		section->nr_locks--;
 	}
+	if (section->is_finishing)
+		section_early_end();
+	section->is_finishing = false;
 }
 
 /*
@@ -109,6 +112,65 @@ bool section_is_left(const struct section_mark *mark, uintptr_t sp)
 	return sp > mark->frame;
 }
 
+static struct deferred *section_deferred_slot(unsigned int nr)
+{
+	return &section_self.deferred[nr % SECTION_DEFERRED_MAX];
+}
+
+/*
+ * Take the oldest deferred call off the queue.  Inside a section, so that a handler
+ * that comes now adds to the queue and does not run what is on it.
+ */
+static bool section_pop_deferred(struct deferred *ret_deferred)
+{
+	struct section *section = &section_self;
+	struct deferred *slot;
+
+	while (section_is_behind()) {
+		slot = section_deferred_slot(section->nr_popped);
+		*ret_deferred = *slot;
+		slot->run = NULL;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		section->nr_popped++;
+		if (ret_deferred->run) /* else whoever took the slot has jumped away */
+			return true;
+	}
+	return false;
+}
+
+/* Inside a section that holds no lock yet, or none any more. */
+static void section_finish(void)
+{
+	struct deferred deferred;
+
+	while (section_pop_deferred(&deferred)) {
+		section_self.is_finishing = true;
+		deferred.run(&deferred);
+		section_self.is_finishing = false;
+		section_early_end();
+	}
+}
+
+/*
+ * Each round is a section.  A handler that comes before it begins is a section of its
+ * own and does what is deferred first.
+ */
+__attribute__((noinline)) void section_run_deferred(void)
+{
+	struct section_mark here = {
+		.frame = (uintptr_t)__builtin_frame_address(0),
+		.ret = (uintptr_t)__builtin_return_address(0),
+	};
+
+	while (section_is_behind()) {
+		section_set_mark(here);
+		section_finish();
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		section_self.mark.frame = 0;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	}
+}
+
 void section_abandon(void)
 {
 	section_recover();
@@ -119,52 +181,11 @@ bool section_reenter(struct section_mark here)
 {
 	if (section_mark_is_live(&section_self.mark, here.frame))
 		return false;
-	section_recover();
-	section_self.mark = here;
-	section_leave(); /* what handlers deferred to the end that never came */
-	section_self.mark = here;
+	if (section_self.mark.frame)
+		section_recover();
+	section_set_mark(here);
+	section_finish();
 	return true;
-}
-
-static struct deferred *section_deferred_slot(unsigned int nr)
-{
-	return &section_self.deferred[nr % SECTION_DEFERRED_MAX];
-}
-
-/*
- * Take the oldest deferred call off the queue.  Inside a section of its own, so
- * that a handler that comes now adds to the queue and does not run it as well.
- */
-static bool section_pop_deferred(struct deferred *ret_deferred)
-{
-	struct section *section = &section_self;
-	bool found = false;
-
-	if (!section_enter())
-		return false;
-	while (!found && section->nr_popped != section->nr_deferred) {
-		struct deferred *slot = section_deferred_slot(section->nr_popped);
-
-		*ret_deferred = *slot;
-		found = slot->run; /* else whoever took the slot has jumped away */
-		slot->run = NULL;
-		__atomic_signal_fence(__ATOMIC_SEQ_CST);
-		section->nr_popped++;
-	}
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	section_self.mark.frame = 0;
-	return found;
-}
-
-void section_run_deferred(void)
-{
-	struct deferred deferred;
-
-	while (section_self.nr_popped != section_self.nr_deferred)
-		if (section_pop_deferred(&deferred)) {
-			deferred.run(&deferred);
-			section_early_end();
-		}
 }
 
 /* A handler may interrupt a handler here: first the slot is ours, then it is
@@ -219,5 +240,6 @@ void section_reset(void)
 	section_self.nr_locks = 0;
 	section_self.nr_deferred = 0;
 	section_self.nr_popped = 0;
+	section_self.is_finishing = false;
 	section_early.ended = section_early.begun; /* the other threads' calls are the parent's */
 }

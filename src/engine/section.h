@@ -32,13 +32,18 @@ enum {
 	SECTION_DEFERRED_MAX = 32, /* the last place is for a vital one */
 };
 
-/* A call that a handler made inside our own section, to be finished after it. */
+/*
+ * A call that a handler made inside our own section, to be finished after it: inside
+ * a section still, with no lock held, in the order of the calls and before any later
+ * one of the thread.
+ */
 struct deferred {
 	void (*run)(const struct deferred *deferred);
 	void *object; /* what it is about, */
 	void *file;   /* and what else */
 	int op, fd;
-	bool is_vital; /* there is always room for one that is */
+	uint32_t serial; /* the caller's */
+	bool is_vital;	 /* there is always room for one that is */
 	struct epoll_event event;
 };
 
@@ -67,14 +72,15 @@ bool section_is_left(const struct section_mark *mark, uintptr_t sp);
 void section_abandon(void);
 
 struct section {
-	struct section_mark mark; /* frame 0: outside */
-	bool is_announced;	  /* the end of the thread will be noticed */
+	struct section_mark mark;	     /* frame 0: outside */
+	unsigned int nr_deferred, nr_popped; /* ever; a slot without run is being filled */
+	bool is_finishing;		     /* what was popped last has not come to its end */
+	bool is_announced;		     /* the end of the thread will be noticed */
 	unsigned int nr_locks;
 	struct section_lock {
 		struct lock *lock;
 		void (*repair)(struct lock *lock); /* of what it protects; may be NULL */
 	} locks[SECTION_LOCKS_MAX];
-	unsigned int nr_deferred, nr_popped; /* ever; a slot without run is being filled */
 	struct deferred deferred[SECTION_DEFERRED_MAX];
 };
 
@@ -83,11 +89,20 @@ extern __thread struct section section_self __attribute__((tls_model("initial-ex
 /* Once, early: see waiter_init(). */
 void section_init(void);
 
-/* The slow half of section_enter(): we are inside already, or were abandoned. */
+/*
+ * The slow half of section_enter(): we are inside already, or were abandoned, or a
+ * handler comes between the end of a section and what was deferred in it.
+ */
 bool section_reenter(struct section_mark here);
 
 /* The slow half of section_leave(). */
 void section_run_deferred(void);
+
+/* Is something deferred that has not been run? */
+static inline bool section_is_behind(void)
+{
+	return section_self.nr_deferred != section_self.nr_popped;
+}
 
 /*
  * Both halves or, after a handler that made a section of its own in between, both
@@ -113,7 +128,7 @@ static inline __attribute__((always_inline)) bool section_enter(void)
 		.ret = (uintptr_t)__builtin_return_address(0),
 	};
 
-	if (__builtin_expect(section_self.mark.frame != 0, 0))
+	if (__builtin_expect(section_self.mark.frame != 0 || section_is_behind(), 0))
 		return section_reenter(here);
 	section_set_mark(here);
 	return true;
@@ -133,7 +148,7 @@ static inline void section_leave(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	section_self.mark.frame = 0;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (__builtin_expect(section_self.nr_deferred != section_self.nr_popped, 0))
+	if (__builtin_expect(section_is_behind(), 0))
 		section_run_deferred();
 }
 

@@ -61,8 +61,6 @@ static void lifetime_forget_late(const struct deferred *deferred)
 {
 	struct file *file = deferred->object;
 
-	if (!section_enter())
-		return;
 	table_lock();
 	ep_forget_fd(file, deferred->fd, false);
 	if (file->ep)
@@ -70,7 +68,6 @@ static void lifetime_forget_late(const struct deferred *deferred)
 	if (--file->nr_fds == 0)
 		file_put(file);
 	table_unlock();
-	section_leave();
 }
 
 /*
@@ -139,22 +136,11 @@ int lifetime_set(int fd, struct file *file)
 	return 0;
 }
 
-static void lifetime_share_late(const struct deferred *deferred)
+/* Inside a section. */
+static void lifetime_share_now(int oldfd, int newfd)
 {
-	lifetime_share(deferred->op, deferred->fd);
-}
-
-void lifetime_share(int oldfd, int newfd)
-{
-	struct deferred late = {.run = lifetime_share_late, .op = oldfd, .fd = newfd};
 	struct file *file;
 
-	if (oldfd == newfd)
-		return;
-	if (!section_enter()) {
-		section_defer(&late);
-		return;
-	}
 	table_lock();
 	file = lifetime_file(oldfd);
 	if (file && file != table_lookup(newfd)) {
@@ -164,6 +150,24 @@ void lifetime_share(int oldfd, int newfd)
 			control_note_eventpoll(newfd);
 	}
 	table_unlock();
+}
+
+static void lifetime_share_late(const struct deferred *deferred)
+{
+	lifetime_share_now(deferred->op, deferred->fd);
+}
+
+void lifetime_share(int oldfd, int newfd)
+{
+	struct deferred late = {.run = lifetime_share_late, .op = oldfd, .fd = newfd};
+
+	if (oldfd == newfd)
+		return;
+	if (!section_enter()) {
+		section_defer(&late);
+		return;
+	}
+	lifetime_share_now(oldfd, newfd);
 	section_leave();
 }
 

@@ -59,28 +59,14 @@ static void passing_mark(int fd)
 	section_leave();
 }
 
-static void passing_accept(int fd);
-
-static void passing_accept_late(const struct deferred *deferred)
-{
-	passing_accept(deferred->fd);
-}
-
 /*
  * @fd has just been received: whoever sent it has the description too, and may be
- * ourselves.
+ * ourselves.  Inside a section.
  */
-static void passing_accept(int fd)
+static void passing_accept_now(int fd)
 {
-	struct deferred late = {.run = passing_accept_late, .fd = fd};
 	struct file *file;
 
-	if (fd < 0)
-		return;
-	if (!section_enter()) {
-		section_defer(&late);
-		return;
-	}
 	table_lock();
 	file = table_reserve(fd) < 0 ? NULL : file_new();
 	if (file) {
@@ -89,6 +75,24 @@ static void passing_accept(int fd)
 		lifetime_set(fd, file);
 	}
 	table_unlock();
+}
+
+static void passing_accept_late(const struct deferred *deferred)
+{
+	passing_accept_now(deferred->fd);
+}
+
+static void passing_accept(int fd)
+{
+	struct deferred late = {.run = passing_accept_late, .fd = fd};
+
+	if (fd < 0)
+		return;
+	if (!section_enter()) {
+		section_defer(&late);
+		return;
+	}
+	passing_accept_now(fd);
 	section_leave();
 }
 

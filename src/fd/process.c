@@ -147,10 +147,7 @@ static void process_become_child_late(const struct deferred *deferred)
 {
 	(void)deferred;
 	process_fork.is_late = false;
-	if (!section_enter())
-		return;
 	process_become_child();
-	section_leave();
 }
 
 void process_fork_child(void)

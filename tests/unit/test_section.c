@@ -352,24 +352,24 @@ Test(section, deferred_calls_survive_abandonment)
 	cr_assert_eq(nr_ran, 1);
 }
 
-static noinline void run_with_section(const struct deferred *deferred)
+static noinline void run_and_defer(const struct deferred *deferred)
 {
-	cr_assert(section_enter());
+	const struct deferred next = {.run = run_and_defer, .fd = deferred->fd - 1};
+
+	cr_assert(section_is_inside(), "a handler would get ahead");
 	section_acquire(&locks[0], note_repair);
 	if (deferred->fd > 0)
-		cr_assert_eq(section_defer(&(struct deferred){.run = run_with_section,
-							      .fd = deferred->fd - 1}),
-			     0);
+		cr_assert_eq(section_defer(&next), 0);
 	nr_ran++;
 	section_release(&locks[0]);
-	section_leave();
 }
 
-Test(section, deferred_call_may_enter_and_defer_again)
+Test(section, deferred_call_is_inside_and_may_be_followed_by_another)
 {
 	cr_assert(section_enter());
-	cr_assert_eq(section_defer(&(struct deferred){.run = run_with_section, .fd = 3}), 0);
+	cr_assert_eq(section_defer(&(struct deferred){.run = run_and_defer, .fd = 3}), 0);
 	section_leave();
+	cr_assert_not(section_is_inside());
 	cr_assert_eq(nr_ran, 4);
 	cr_assert(section_enter());
 	section_leave();

@@ -29,28 +29,58 @@ static void jump_away(void)
 	siglongjmp(way_out, 1);
 }
 
-/* A call as the library makes it: inside now, or later. */
-static unsigned int nr_asked, nr_done;
+/* A call as the library makes it: inside now, or later.  When was it made, and done? */
+enum {
+	CALLS_MAX = 16
+};
+
+static struct call {
+	unsigned int began, returned, done;
+} calls[CALLS_MAX];
+static unsigned int now, nr_asked, nr_done;
+
+static unsigned int tick(void)
+{
+	return __atomic_add_fetch(&now, 1, __ATOMIC_RELAXED);
+}
 
 static void work(const struct deferred *deferred)
 {
-	(void)deferred;
+	calls[deferred->fd].done = tick();
 	__atomic_add_fetch(&nr_done, 1, __ATOMIC_RELAXED); /* in one instruction */
+}
+
+static void make_call(const struct deferred *deferred)
+{
+	if (!section_enter()) {
+		cr_assert_eq(section_defer(deferred), 0);
+		return;
+	}
+	section_acquire(&locks[0], note_repair);
+	work(deferred);
+	section_release(&locks[0]);
+	section_leave();
 }
 
 static noinline void call(void)
 {
-	const struct deferred deferred = {.run = work};
+	unsigned int nr = __atomic_fetch_add(&nr_asked, 1, __ATOMIC_RELAXED);
+	const struct deferred deferred = {.run = work, .fd = (int)nr};
 
-	__atomic_add_fetch(&nr_asked, 1, __ATOMIC_RELAXED);
-	if (!section_enter()) {
-		cr_assert_eq(section_defer(&deferred), 0);
-		return;
-	}
-	section_acquire(&locks[0], note_repair);
-	work(&deferred);
-	section_release(&locks[0]);
-	section_leave();
+	cr_assert_lt(nr, CALLS_MAX);
+	calls[nr].began = tick();
+	make_call(&deferred);
+	calls[nr].returned = tick();
+}
+
+/* Of two calls, one of which was over when the other began, that one was done first. */
+static void expect_order(long step)
+{
+	for (unsigned int i = 0; i < nr_asked; i++)
+		for (unsigned int j = 0; j < nr_asked; j++)
+			if (calls[i].returned < calls[j].began)
+				cr_assert_lt(calls[i].done, calls[j].done,
+					     "overtaken after instruction %ld", step);
 }
 
 static void call_twice(int signo)
@@ -86,9 +116,12 @@ static void interrupt_everywhere(void (*body)(void))
 
 	signal(SIGUSR1, call_twice);
 	body(); /* what is done only once must not shorten the way later */
+	now = nr_asked = nr_done = 0;
 	for (step = 0; steps_run(body, step, call); step++) {
 		cr_assert_eq(nr_done, nr_asked, "interrupted after instruction %ld: %u of %u done",
 			     step, nr_done, nr_asked);
+		expect_order(step);
+		now = nr_asked = nr_done = 0;
 		cr_assert_not(section_is_inside());
 		cr_assert_not(lock_is_locked(&locks[0]));
 	}
@@ -96,12 +129,12 @@ static void interrupt_everywhere(void (*body)(void))
 	cr_assert_eq(nr_repaired, 0);
 }
 
-Test(section, handler_between_any_two_instructions_has_its_call_done_once, .timeout = 60)
+Test(section, handler_between_any_two_instructions_has_its_call_done_once_in_order, .timeout = 60)
 {
 	interrupt_everywhere(busy_section);
 }
 
-Test(section, handler_of_a_handler_has_its_call_done_once, .timeout = 60)
+Test(section, handler_of_a_handler_has_its_call_done_once_in_order, .timeout = 60)
 {
 	interrupt_everywhere(deferring_section);
 }
