@@ -34,11 +34,13 @@ static int ep_ask_kernel(struct eventpoll *ep, int op, int fd, const struct file
 }
 
 /* The item of (@file, @fd) that the application knows; a zombie may have come back. */
-static struct epitem *ep_find_visible(struct eventpoll *ep, const struct file *file, int fd,
+static struct epitem *ep_find_visible(struct eventpoll *ep, int op, const struct file *file, int fd,
 				      uint32_t *hint)
 {
 	struct epitem *epi = ep_find_at(ep, file, fd, hint);
 
+	if (epi && ep_is_disputed(epi))
+		epi = ep_overtake(epi, op);
 	if (epi)
 		return ep_is_visible(epi) ? epi : NULL;
 	return ep->nr_zombies ? ep_find_zombie(ep, file, fd) : NULL;
@@ -139,7 +141,7 @@ static inline bool ep_modify_unverified(struct epitem *epi, const struct epoll_e
 	struct eventpoll *ep = epi->ep;
 	uint32_t events = event->events | EPOLLERR | EPOLLHUP;
 
-	if (epi->state != ITEM_LIVE || ep_is_kept_by_kernel(epi) ||
+	if (epi->state != ITEM_LIVE || epi->dispute || ep_is_kept_by_kernel(epi) ||
 	    (events & (EPOLLEXCLUSIVE | EPOLLWAKEUP)) || ep_mask_to_tell(epi, events))
 		return false;
 
@@ -186,7 +188,7 @@ static int ep_modify_item(struct epitem *epi, const struct epoll_event *event)
 static int ep_modify(struct eventpoll *ep, int fd, struct file *file, struct epoll_event *event,
 		     uint32_t *hint)
 {
-	struct epitem *epi = ep_find_visible(ep, file, fd, hint), *outer;
+	struct epitem *epi = ep_find_visible(ep, EPOLL_CTL_MOD, file, fd, hint), *outer;
 	int ret;
 
 	if (!epi)
@@ -209,11 +211,12 @@ static int ep_modify(struct eventpoll *ep, int fd, struct file *file, struct epo
 
 static int ep_delete(struct eventpoll *ep, int fd, struct file *file, uint32_t *hint)
 {
-	struct epitem *epi = ep_find_visible(ep, file, fd, hint);
+	struct epitem *epi = ep_find_visible(ep, EPOLL_CTL_DEL, file, fd, hint);
 
 	if (!epi)
 		return ep_ask_kernel(ep, EPOLL_CTL_DEL, fd, file, NULL);
-	if (epi->state != ITEM_ZOMBIE && ep_can_park(epi)) {
+	if (epi->state != ITEM_ZOMBIE && ep_can_park(epi) &&
+	    ep_resolve(epi, 0, EP_DISPUTE_PARKED)) {
 		ep_park(epi);
 		return 0;
 	}

@@ -23,7 +23,11 @@ static int ep_insert(struct eventpoll *ep, int fd, struct file *file, struct epo
 	struct epitem *epi, *old = ep_find_at(ep, file, fd, hint);
 	int ret;
 
+	if (old && ep_is_disputed(old))
+		old = ep_overtake(old, EPOLL_CTL_ADD);
 	if (old && old->state == ITEM_PARKED) {
+		if (!ep_resolve(old, EP_DISPUTE_PARKED, 0))
+			return -EEXIST; /* a handler has just added it */
 		if (ep_unpark(old, event))
 			return 0;
 		old = NULL;

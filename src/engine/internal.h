@@ -35,8 +35,8 @@
  * slab says is live and not NEW is whole enough to rebuild every list from.
  *
  * Ways out of an eventpoll: ep_remove() takes an item S has forgotten or never
- * knew, ep_remove_armed() one that must be disarmed first, ep_leave() one that S
- * will forget by itself.
+ * knew, ep_remove_armed() one that the application deletes, ep_retire() one that it has
+ * deleted before, ep_leave() one that S will forget by itself.
  */
 #ifndef INTERPOLL_ENGINE_INTERNAL_H
 #define INTERPOLL_ENGINE_INTERNAL_H
@@ -95,14 +95,18 @@ struct epitem {
 	uint32_t revents;    /* what the last edge showed, worth something ... */
 	uint32_t stamp;	     /* ... while this is ep->stamp */
 	uint32_t collection; /* kept by the kernel: the last that showed it */
-	uint8_t state;	     /* enum epitem_state */
-	uint8_t keeper;	     /* enum keeper */
-	uint8_t noise;	     /* unwanted edges in a row */
-	bool is_nested;	     /* @file was an eventpoll of ours when it was added */
-	bool is_exact;	     /* armed for no more than is asked, even where that costs a call */
+	uint32_t dispute; /* a handler's call S knows of and we not yet; 0: none; EP_DISPUTE_... */
+	uint8_t state;	  /* enum epitem_state */
+	uint8_t keeper;	  /* enum keeper */
+	uint8_t noise;	  /* unwanted edges in a row */
+	bool is_nested;	  /* @file was an eventpoll of ours when it was added */
+	bool is_exact;	  /* armed for no more than is asked, even where that costs a call */
 };
 
 #define EP_UNACTIVE_PTR ((struct epitem *)-1L)
+
+#define EP_DISPUTE_OP	  3u /* what the handler did; the rest is unique */
+#define EP_DISPUTE_PARKED 4u /* no handler's: told that S has the watch and nobody else */
 
 struct eventpoll {
 	struct lock mtx;
@@ -326,7 +330,7 @@ void ep_item_free(struct epitem *epi);			  /* a NEW one */
 void ep_item_link(struct epitem *epi, struct file *file); /* NEW to LIVE */
 void ep_remove(struct epitem *epi);			  /* S does not know it (any more) */
 void ep_leave(struct epitem *epi);			  /* S forgets it with its file */
-int ep_remove_armed(struct epitem *epi);		  /* S does: disarm first */
+int ep_remove_armed(struct epitem *epi);		  /* S does: for a DEL */
 void ep_set_keeper(struct epitem *epi, enum keeper keeper);
 int ep_arm(struct epitem *epi, uint32_t events);   /* first registration */
 int ep_rearm(struct epitem *epi, uint32_t events); /* new generation */
@@ -343,6 +347,26 @@ int ep_add(struct eventpoll *ep, int fd, struct file *file, struct epoll_event *
 
 int ep_control(struct eventpoll *ep, int op, int fd, struct file *file, struct epoll_event *event,
 	       uint32_t *hint);
+
+/* -------- interrupted.c; mtx held, source locked -------- */
+
+/* A handler has changed @epi's registration, and the rest of its call is deferred. */
+static inline bool ep_is_disputed(const struct epitem *epi)
+{
+	return epi->dispute & EP_DISPUTE_OP;
+}
+
+/* In one instruction, since handlers dispute: false if the dispute is not @from. */
+bool ep_resolve(struct epitem *epi, uint32_t from, uint32_t to);
+
+/*
+ * A control call, @op, comes to a disputed @epi: it is the later one.  Returns what is
+ * left of the item, if the call should go by it.
+ */
+struct epitem *ep_overtake(struct epitem *epi, int op);
+
+/* Nobody has a use for @epi, which S still knows: it is gone, or a handler's once more. */
+void ep_retire(struct epitem *epi);
 
 /* -------- park.c; source locked -------- */
 

@@ -110,6 +110,7 @@ struct epitem *ep_item_new(struct eventpoll *ep, int fd, const struct epoll_even
 	epi->revents = 0;
 	epi->stamp = 0;
 	epi->collection = 0;
+	epi->dispute = 0;
 	epi->state = ITEM_NEW;
 	epi->keeper = KEPT_BY_US;
 	epi->noise = 0;

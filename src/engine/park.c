@@ -32,7 +32,7 @@ void ep_park(struct epitem *epi)
 	ep->nr_parked++;
 	probe(ep->counts, PROBE_PARKED);
 	if (ep->nr_parked > EP_PARK_MAX)
-		ep_remove_armed(list_first_entry(&ep->parked, struct epitem, rdllink));
+		ep_retire(list_first_entry(&ep->parked, struct epitem, rdllink));
 }
 
 /*
@@ -44,7 +44,7 @@ bool ep_unpark(struct epitem *epi, const struct epoll_event *event)
 	struct eventpoll *ep = epi->ep;
 
 	if (event->events & (EPOLLEXCLUSIVE | EPOLLWAKEUP)) {
-		ep_remove_armed(epi);
+		ep_retire(epi);
 		return false;
 	}
 	ep->nr_parked--;
@@ -91,7 +91,7 @@ void ep_confirm(struct eventpoll *ep)
 void ep_empty_park(struct eventpoll *ep)
 {
 	while (!list_is_empty(&ep->parked))
-		ep_remove_armed(list_first_entry(&ep->parked, struct epitem, rdllink));
+		ep_retire(list_first_entry(&ep->parked, struct epitem, rdllink));
 }
 
 bool ep_empty_all_parks(void)

@@ -43,6 +43,8 @@ static void ep_rebuild_item(struct epitem *epi)
 	list_init(&epi->rdllink);
 	epi->next = EP_UNACTIVE_PTR;
 	epi->stamp = 0;
+	if (!ep_is_disputed(epi))
+		epi->dispute = epi->state == ITEM_PARKED ? EP_DISPUTE_PARKED : 0;
 	if (list)
 		list_add_tail(&epi->rdllink, list);
 	if (epi->state != ITEM_ZOMBIE)
@@ -146,7 +148,7 @@ static void ep_complete_change(struct epitem *epi)
 		ep_confirm_one(epi);
 	else if (epi->state == ITEM_PARKED ||
 		 (epi->state == ITEM_LIVE && (epi->event.events & EPOLLEXCLUSIVE)))
-		ep_remove_armed(epi);
+		ep_retire(epi);
 	else if (epi->state != ITEM_NEW && ep_rearm(epi, ep_full_mask(epi)) == -ENOENT)
 		ep_remove(epi);
 }

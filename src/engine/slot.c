@@ -95,7 +95,7 @@ static void ep_take_edge(struct epitem *epi, uint32_t events)
 
 	probe(ep->counts, PROBE_EDGE);
 	if (epi->state == ITEM_PARKED) { /* nobody waits for its return any more */
-		ep_remove_armed(epi);
+		ep_retire(epi);
 		return;
 	}
 	if (epi->state == ITEM_UNCONFIRMED) /* confirming it shows it again */

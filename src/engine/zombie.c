@@ -22,7 +22,7 @@ void ep_make_zombie(struct epitem *epi)
 	struct eventpoll *ep = epi->ep;
 
 	if (epi->state == ITEM_PARKED) {
-		ep_remove_armed(epi);
+		ep_retire(epi);
 		return;
 	}
 	if (ep_keep_by_kernel(epi) < 0)

@@ -26,8 +26,9 @@
 #define STEPS_TRAP_FLAG 0x100
 
 static struct steps {
-	void (*visitor)(void);
-	long left; /* instructions before the visit */
+	void (*visitor)(void), (*next)(void); /* no next: NULL */
+	long left;			      /* instructions before the visit */
+	long gap;			      /* and from it to the next */
 	bool was_visited;
 } steps;
 
@@ -35,15 +36,20 @@ static int steps_sa_flags; /* more flags of the handler: SA_ONSTACK */
 
 static void steps_handle_trap(int signo, siginfo_t *info, void *context)
 {
+	void (*visitor)(void) = steps.visitor;
 	ucontext_t *ucontext = context;
 
 	(void)signo;
 	(void)info;
 	if (steps.left-- > 0)
 		return;
-	ucontext->uc_mcontext.gregs[REG_EFL] &= ~STEPS_TRAP_FLAG;
+	if (!steps.next)
+		ucontext->uc_mcontext.gregs[REG_EFL] &= ~STEPS_TRAP_FLAG;
 	steps.was_visited = true;
-	steps.visitor(); /* may jump away: handlers run without the flag */
+	steps.visitor = steps.next;
+	steps.next = NULL;
+	steps.left = steps.gap;
+	visitor(); /* may jump away: handlers run without the flag */
 }
 
 /* The flag is pushed and popped, so that nothing else of the flags changes. */
@@ -66,11 +72,12 @@ static inline void steps_end(void)
 }
 
 /*
- * Run @body and call @visitor after its instruction number @at, or never if it
- * has not so many.  Returns whether it was called.  If the visitor jumps away, so
- * does steps_run().
+ * Run @body and call @first after its instruction number @at, and @second @gap
+ * instructions later, or never if it has not so many.  Returns whether one was called.
+ * If a visitor jumps away, so does this.
  */
-static bool steps_run(void (*body)(void), long at, void (*visitor)(void))
+static inline bool steps_run_twice(void (*body)(void), long at, void (*first)(void), long gap,
+				   void (*second)(void))
 {
 	struct sigaction action = {
 		.sa_sigaction = steps_handle_trap,
@@ -78,11 +85,17 @@ static bool steps_run(void (*body)(void), long at, void (*visitor)(void))
 	};
 
 	sigaction(SIGTRAP, &action, NULL);
-	steps = (struct steps){.visitor = visitor, .left = at};
+	steps = (struct steps){.visitor = first, .next = second, .left = at, .gap = gap};
 	steps_begin();
 	body();
 	steps_end();
 	return steps.was_visited;
+}
+
+/* The same with one visitor. */
+static inline bool steps_run(void (*body)(void), long at, void (*visitor)(void))
+{
+	return steps_run_twice(body, at, visitor, 0, NULL);
 }
 
 #else
