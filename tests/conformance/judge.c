@@ -17,8 +17,10 @@
 
 #include "claim.h"
 #include "judge.h"
+#include "progress.h"
 
-#define LIMIT_S 20   /* a claim that takes longer hangs */
+#define LIMIT_S 20   /* a claim that takes longer and is not at work hangs */
+#define LOOK_S	5    /* how often one that takes longer is looked at */
 #define NR_FDS	4096 /* claims work below this number */
 
 struct verdict *verdict;
@@ -134,6 +136,7 @@ static void describe_hang(pid_t pid, char *text, size_t size)
 static bool await_child(pid_t pid, int *status, char *text, size_t size)
 {
 	struct pollfd watched = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	struct progress progress = {.group = pid};
 	bool is_hung = false;
 	int ready;
 
@@ -142,6 +145,8 @@ static bool await_child(pid_t pid, int *status, char *text, size_t size)
 	while (ready < 0 && errno == EINTR);
 	if (ready == 0 && atomic_load(&verdict->more_s) > 0)
 		ready = poll(&watched, 1, atomic_load(&verdict->more_s) * 1000);
+	while (ready == 0 && progress_is_made(&progress, LIMIT_S * 1000L))
+		ready = poll(&watched, 1, LOOK_S * 1000);
 	if (ready == 0) {
 		is_hung = true;
 		describe_hang(pid, text, size);
