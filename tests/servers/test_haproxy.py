@@ -72,13 +72,17 @@ def ask(path, command):
             return answer.read().strip()
 
 
-def stop_softly(bench, server, nginx):
+def end_softly(bench, server):
     """USR1 ends it with 0.  Told to end while streams do, haproxy 2.6 may crash at its very end,
     natively too: only the one that asks must be left."""
     wait_for(lambda: len(ask(bench.path("haproxy.sock"), "show sess").splitlines()) == 1,
              "the end of all streams")
     server.send_signal(signal.SIGUSR1)
     server.expect_exit(0)
+
+
+def stop_both(bench, server, nginx):
+    end_softly(bench, server)
     quit_gracefully(bench, nginx)
 
 
@@ -87,7 +91,7 @@ def serve_wrk(bench, connections, *headers, **config):
     nginx = start_nginx(bench)
     server = start_haproxy(bench, nginx, **config)
     requests = run_wrk(bench, server, connections, *headers, seconds=1)
-    stop_softly(bench, server, nginx)
+    stop_both(bench, server, nginx)
     server.expect_events(at_least=requests, at_most=8 * requests + 20_000)
     nginx.expect_events(at_least=requests // 2)
 
@@ -115,7 +119,7 @@ def haproxy_passes_every_body_complete_and_equal(bench):
     names = ["small", "empty", "large", "small", "large", "empty"]
     converse(server.port, [visiting(names[n % 3:] + names[:n % 3]) for n in range(100)])
     converse(server.port, [visiting_once(names[n % 3]) for n in range(300)])
-    stop_softly(bench, server, nginx)
+    stop_both(bench, server, nginx)
     server.expect_events(at_least=2 * (100 * 6 + 300))
 
 
@@ -125,7 +129,7 @@ def haproxy_serves_2000_connections_at_once(bench):
     nginx = start_nginx(bench)
     server = start_haproxy(bench, nginx)
     converse(server.port, [visiting(["small"] * 4) for _ in range(2000)], all_at_once=True)
-    stop_softly(bench, server, nginx)
+    stop_both(bench, server, nginx)
     server.expect_events(at_least=2000 * 4, at_most=8 * 2000 * 4 + 20_000)
 
 
@@ -146,7 +150,7 @@ def haproxy_loses_no_request_while_it_reloads(bench):
         for _ in range(3):
             reload_worker(server, visitors)
     check(sum(visitor.nr_reconnects for visitor in visitors), "the reloads closed no connection")
-    stop_softly(bench, server, nginx)
+    stop_both(bench, server, nginx)
     server.expect_events(at_least=sum(visitor.nr_responses for visitor in visitors))
 
 

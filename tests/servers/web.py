@@ -16,7 +16,7 @@ BODIES = {"empty": b"", "small": os.urandom(1024), "large": os.urandom(1 << 20),
 def write_bodies(bench):
     """The files to serve, in a directory of their own; returns its path."""
     directory = bench.path("html")
-    os.mkdir(directory)
+    os.makedirs(directory, exist_ok=True)
     for name, body in BODIES.items():
         with open(os.path.join(directory, name), "wb") as file:
             file.write(body)
