@@ -66,7 +66,8 @@ def text_of(results, rounds):
     """All that stands between the marks."""
     where = report.machine()
     lines = [f"Measured on {where['date']}, Linux {where['kernel']}, {where['cpu']}, "
-             f"{where['processors']} processors; rounds: {rounds}."]
+             f"{where['processors']} processors; load average before: {where['load']}; "
+             f"rounds: {rounds}."]
     for group in dict.fromkeys(result.case.group for result in results):
         of_group = [result for result in results if result.case.group == group]
         lines += ["", f"**{group}**: {of_group[0].case.group_note}", "", *table_of(of_group)]

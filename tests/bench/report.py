@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """From samples to ratios, and from those to a text table and to JSON."""
+import functools
 import json
 import os
 import platform
@@ -113,8 +114,9 @@ def print_results(case, results):
         last = label
 
 
+@functools.cache
 def machine():
-    """What the numbers were measured on."""
+    """What the numbers were measured on, and how busy it was before."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = re.search(r"^model name\s*:\s*(.*)$", file.read(), re.MULTILINE)
     return {
@@ -122,6 +124,7 @@ def machine():
         "kernel": platform.release(),
         "cpu": model.group(1) if model else platform.machine(),
         "processors": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
     }
 
 
