@@ -107,8 +107,9 @@ def draw(results, mode):
         y += ROW
     grid = []
     for ratio, text in axis.ticks():
-        grid.append(line("one" if ratio == 1 else "grid", axis.x(ratio), HEAD - 4, axis.x(ratio), y))
-        grid.append(words("faint", axis.x(ratio), HEAD - 10, text, "middle"))
+        x = axis.x(ratio)
+        grid.append(line("one" if ratio == 1 else "grid", x, HEAD - 4, x, y))
+        grid.append(words("faint", x, HEAD - 10, text, "middle"))
     width, height = LABEL + PLOT + RIGHT, y + 12
     head = [words("title", 8, 18, "native / interpoll: right of 1, interpoll is better"),
             words("faint", 8, 36, "dot: median; line: quartiles; stroke: what is promised")]
