@@ -20,6 +20,11 @@ enum {
 
 #define NR_OPTIONS (SETTING_MAX + 3)
 
+static bool needs_value(const struct settings_row *row)
+{
+	return row->kind == SETTINGS_CHOICE || row->kind == SETTINGS_TIME;
+}
+
 static void fill_table(struct option table[NR_OPTIONS + 1])
 {
 	const struct settings_row *row;
@@ -29,8 +34,7 @@ static void fill_table(struct option table[NR_OPTIONS + 1])
 		row = &settings_table[i];
 		table[i] = (struct option){
 			.name = row->option,
-			.has_arg = row->kind == SETTINGS_CHOICE ? required_argument
-								: optional_argument,
+			.has_arg = needs_value(row) ? required_argument : optional_argument,
 			.val = OPTION_SETTING + i,
 		};
 	}
@@ -192,6 +196,9 @@ static void print_setting(const struct settings_row *row)
 	case SETTINGS_CHOICE:
 		snprintf(left, sizeof(left), "--%s=%s", row->option, "WORD");
 		break;
+	case SETTINGS_TIME:
+		snprintf(left, sizeof(left), "--%s=TIME", row->option);
+		break;
 	case SETTINGS_SWITCH:
 		snprintf(left, sizeof(left), "--%s", row->option);
 		break;
@@ -200,7 +207,7 @@ static void print_setting(const struct settings_row *row)
 		break;
 	}
 	print_text(left, row->help);
-	if (row->kind == SETTINGS_CHOICE)
+	if (needs_value(row))
 		printf("%*s%s; default: %s\n", HELP_COLUMN, "", row->allowed, row->fallback);
 	printf("%*s%s\n", HELP_COLUMN, "", row->variable);
 }

@@ -2,7 +2,7 @@
 /*
  * eventpoll.c - eventpolls: how they are made, found, and go.
  */
-#include "engine/internal.h"
+#include "engine/wait.h"
 
 #include <errno.h>
 
@@ -22,6 +22,8 @@ void ep_configure(const struct ep_config *config)
 	waiter_abandoned = ep_waiter_abandoned;
 	section_init();
 	waiter_init();
+	if (config->spins)
+		ep_spin_init();
 }
 
 void ep_distrust_all(void)
@@ -105,6 +107,7 @@ static void ep_init(struct eventpoll *ep)
 	ep->has_leftovers = false;
 	ep->kernel_first = true;
 	ep->check = (struct selfcheck){0};
+	busy_init(&ep->busy);
 	ep_slot_init(ep);
 }
 
@@ -229,7 +232,7 @@ static void ep_set_fd(struct eventpoll *ep, int fd)
 {
 	bool is_locked = ep_lock_source(ep);
 
-	ep->source.fd = fd;
+	__atomic_store_n(&ep->source.fd, fd, __ATOMIC_RELAXED); /* a spinner reads it */
 	loop_kick(&ep->client);
 	ep_unlock_source(is_locked);
 }

@@ -30,6 +30,8 @@ struct ep_config {
 	bool has_loop;	/* driver `thread': the poll loop collects, waiters sleep on a wait queue */
 	bool is_strict; /* every eventpoll is settled from the start */
 	bool has_selfcheck; /* compare what we believe with what is, after every change */
+	bool spins;	    /* look for a while before sleeping in S ... */
+	uint32_t spin_ns;   /* ... so long, always; 0: as long as it pays */
 
 	/* Does @fd name @file?  For the child of fork; NULL: all do that did. */
 	bool (*names)(int fd, const struct file *file);

@@ -45,6 +45,7 @@
 #include "base/lock.h"
 #include "base/rbtree.h"
 #include "base/slab.h"
+#include "engine/busy.h"
 #include "engine/eventpoll.h"
 #include "engine/file.h"
 #include "engine/pool.h"
@@ -126,10 +127,10 @@ struct eventpoll {
 	struct epitem *changing;   /* its registration may not be what we believe; or NULL */
 	struct epitem *modified;   /* and this one's interest is half new; or NULL: ... */
 	struct epoll_event before; /* ... what to go back to */
-
 	struct probe_counts *counts;
 	struct loop_client client;
 	struct selfcheck check;
+	struct busy busy;   /* for how long to look before a sleep */
 	uint32_t slab_slot; /* ours among all eventpolls */
 	uint32_t stamp;	    /* of the present collection: older masks are worth nothing */
 	uint32_t nr_collections;
@@ -150,8 +151,7 @@ struct eventpoll {
 	bool has_foreign;     /* registrations of others were seen in S */
 	bool has_leftovers;   /* settled with events of theirs in the slot */
 	bool kernel_first;    /* whose turn it is while both keep items */
-
-	/* Where edges are collected, by whoever may: see slot.h. */
+	/* Where edges are collected, by whoever may: see slot.c. */
 	struct epoll_event slot[EP_SLOT_MAX];
 };
 

@@ -81,18 +81,26 @@ int wait_sleep_in_source(struct ep_call *call, struct epoll_event *buffer, int m
 	struct eventpoll *ep = call->ep;
 	int (*sleep)(int, struct epoll_event *, int, uint64_t, const sigset_t *);
 	struct ep_call *sleeper __attribute__((cleanup(wait_cancelled)));
-	int fd, n;
+	struct ep_spin spin;
+	int fd, n = 0;
 
 	sleeper = call;
 	call->sink = buffer;
 	call->sink_max = max;
 	sleep = ep->source.ops->sleep;
 	fd = ep->source.fd;
+	ep_spin_prepare(call, &spin);
 	wait_begin_sleep(call);
-	n = sleep(fd, buffer, max, call->timeout_ns, call->args->sigmask);
+	if (spin.budget_ns) {
+		n = ep_spin(call, &spin);
+		fd = ep_source_fd(ep);
+	}
+	if (n == 0)
+		n = sleep(fd, buffer, max, call->timeout_ns, call->args->sigmask);
 	sleeper = NULL;
 	call->sink = NULL;
 	wait_end_sleep(call, n);
+	ep_spin_done(call, &spin, n);
 	return n;
 }
 

@@ -15,14 +15,53 @@ struct ep_call {
 	uint64_t timeout_ns;  /* what is left of it */
 	uint64_t deadline_ns; /* valid once has_deadline */
 	bool has_deadline;
-	int nothing;  /* what to return with nothing to deliver: 0; -EINTR once a handler ran */
-	int n;	      /* events in the caller's buffer */
-	uint32_t collection; /* in which an item of the kernel's is shown once; 0: no matter */
-	int nr_taken; /* edges collected in this step, which may all be events */
+	int nothing; /* what to return with nothing to deliver: 0; -EINTR once a handler ran */
+	int n;	     /* events in the caller's buffer */
+	uint32_t collection;	  /* in which an item of the kernel's is shown once; 0: no matter */
+	int nr_taken;		  /* edges collected in this step, which may all be events */
 	struct epoll_event *sink; /* where S writes while we sleep in it; NULL: we do not */
 	int sink_max;
 	struct list_head requeued; /* level items among the events: not twice in one call */
 };
+
+/*
+ * spin.c: look for a while before going to sleep in S.
+ */
+
+/* What came of it, between the two calls that hold mtx. */
+struct ep_spin {
+	uint32_t budget_ns; /* at most this long; 0: sleep at once */
+	bool is_lesson;	    /* ep->busy is to learn from it ... */
+	uint64_t began_ns;  /* ... if it was measured; 0: was not */
+	uint64_t ended_ns;  /* of a spin in vain */
+	bool has_spun;
+	bool has_gained; /* events, and no sleep */
+};
+
+/* Once: how many may spin at a time. */
+void ep_spin_init(void);
+
+/* Shall the wait spin before its sleep?  mtx held, before wait_begin_sleep(). */
+void ep_spin_prepare(struct ep_call *call, struct ep_spin *spin);
+
+/*
+ * In place of the sleep, and with what holds for a sleeper: 0 if it is to sleep all
+ * the same, for what is left of call->timeout_ns; else what the sleep would return.
+ * A cancellation point where it returns -EINTR.
+ */
+int ep_spin(struct ep_call *call, struct ep_spin *spin);
+
+/*
+ * By which number S is to be had just now.  For one that goes on using it without mtx,
+ * while the number it knew may be closed.
+ */
+static inline int ep_source_fd(const struct eventpoll *ep)
+{
+	return __atomic_load_n(&ep->source.fd, __ATOMIC_RELAXED);
+}
+
+/* The sleep, or the spin instead of it, returned @n.  mtx held. */
+void ep_spin_done(struct ep_call *call, const struct ep_spin *spin, int n);
 
 /*
  * slot.c: edges from the source to their items.  mtx held, source locked.

@@ -48,6 +48,8 @@ static void preload_configure(const struct settings *settings)
 		.has_loop = settings->driver == SETTINGS_DRIVER_THREAD,
 		.is_strict = settings->strict,
 		.has_selfcheck = settings->selfcheck,
+		.spins = settings->busy_poll != SETTINGS_BUSY_POLL_OFF,
+		.spin_ns = settings->busy_poll_ns,
 		.names = table_names,
 	};
 

@@ -14,11 +14,13 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -58,6 +60,35 @@ static inline int sys_poll_now(struct pollfd *fds, unsigned int nr)
 static inline int sys_ppoll(struct pollfd *fds, unsigned int nr, struct timespec *timeout)
 {
 	return (int)raw_call(SYS_ppoll, sys_arg(fds), nr, sys_arg(timeout), 0, SYS_SIGSET_SIZE, 0);
+}
+
+/* The processors that the calling thread may run on. */
+static inline int sys_sched_getaffinity(cpu_set_t *ret)
+{
+	CPU_ZERO(ret);
+	return (int)raw_call(SYS_sched_getaffinity, 0, sizeof(*ret), sys_arg(ret), 0, 0, 0);
+}
+
+/* How often the calling thread has let go of its processor, and how often it had to. */
+struct sys_switches {
+	long voluntary, involuntary;
+};
+
+static inline struct sys_switches sys_thread_switches(void)
+{
+	struct rusage usage = {0};
+
+	raw_call(SYS_getrusage, RUSAGE_THREAD, sys_arg(&usage), 0, 0, 0, 0);
+	return (struct sys_switches){usage.ru_nvcsw, usage.ru_nivcsw};
+}
+
+/* As clock_now_ns(), for where libc's function must not be called. */
+static inline uint64_t sys_now_ns(void)
+{
+	struct timespec now;
+
+	raw_call(SYS_clock_gettime, CLOCK_MONOTONIC, sys_arg(&now), 0, 0, 0, 0);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static inline int sys_close(int fd)

@@ -4,6 +4,7 @@
  */
 #include "settings/settings.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -69,6 +70,16 @@ const struct settings_row settings_table[SETTING_MAX] = {
 			.fallback = "0",
 			.help = "hand every call on to the kernel's epoll: nothing of\n"
 				"interpoll's is used, and no events are counted",
+		},
+	[SETTING_BUSY_POLL] =
+		{
+			.option = "busy-poll",
+			.variable = "INTERPOLL_BUSY_POLL",
+			.kind = SETTINGS_TIME,
+			.allowed = "off, auto, or a time from 1us to 10ms",
+			.fallback = "off",
+			.help = "look for events for a while before sleeping: auto as\n"
+				"long as it pays, else always for that time",
 		},
 	[SETTING_SUMMARY] =
 		{
@@ -175,6 +186,44 @@ static bool parse_switch(struct parse *parse, enum setting setting)
 	return fallback;
 }
 
+/* "50us", "1ms": the nanoseconds, or 0 if @text is no time that is allowed. */
+static unsigned int parse_time(const char *text)
+{
+	static const struct {
+		const char *name;
+		unsigned int ns;
+	} units[] = {{"us", 1000}, {"ms", 1000 * 1000}};
+	uint64_t number = 0;
+
+	/* a number that is too large already need not be read to its end */
+	for (; *text >= '0' && *text <= '9' && number <= SETTINGS_TIME_MAX_NS; text++)
+		number = number * 10 + (unsigned int)(*text - '0');
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (!strcmp(text, units[i].name) && number <= SETTINGS_TIME_MAX_NS / units[i].ns)
+			return (unsigned int)number * units[i].ns;
+	return 0;
+}
+
+static void parse_busy_poll(struct parse *parse)
+{
+	struct settings *settings = parse->settings;
+	const char *raw = parse->raw[SETTING_BUSY_POLL];
+
+	settings->busy_poll = SETTINGS_BUSY_POLL_OFF;
+	settings->busy_poll_ns = 0;
+	if (!raw || !strcmp(raw, "off"))
+		return;
+	if (!strcmp(raw, "auto")) {
+		settings->busy_poll = SETTINGS_BUSY_POLL_AUTO;
+		return;
+	}
+	settings->busy_poll_ns = parse_time(raw);
+	if (settings->busy_poll_ns)
+		settings->busy_poll = SETTINGS_BUSY_POLL_TIME;
+	else
+		refuse_value(parse, SETTING_BUSY_POLL, "is not a value it can have");
+}
+
 static void parse_summary(struct parse *parse)
 {
 	const char *raw = parse->raw[SETTING_SUMMARY];
@@ -209,7 +258,8 @@ static void parse_summary(struct parse *parse)
  * inline sleeps in the kernel epoll behind the application's descriptor, and
  * strict lets that epoll keep every watch: the poll source has none.  And a
  * waiter of a strict eventpoll sleeps in the kernel, which leaves the thread
- * driver nothing to drive.
+ * driver nothing to drive.  Whoever polls busily does so where it would sleep, in that
+ * epoll.
  */
 static const char *find_conflict(const struct settings *settings)
 {
@@ -226,6 +276,12 @@ static const char *find_conflict(const struct settings *settings)
 	if (settings->strict && settings->driver == SETTINGS_DRIVER_THREAD)
 		return "the driver thread cannot be strict: waiters of strict eventpolls sleep "
 		       "in the kernel itself; use the driver inline, or drop strict";
+	if (is_poll && settings->busy_poll)
+		return "the source poll cannot poll busily: waiters look for events in the "
+		       "kernel's epoll; use the source epoll, or drop busy-poll";
+	if (settings->busy_poll && settings->driver == SETTINGS_DRIVER_THREAD)
+		return "the driver thread cannot poll busily: its waiters do not look for events "
+		       "themselves; use the driver inline, or drop busy-poll";
 	return NULL;
 }
 
@@ -239,6 +295,8 @@ static void parse_combination(struct parse *parse)
 	settings->source = SETTINGS_SOURCE_EPOLL;
 	settings->driver = SETTINGS_DRIVER_INLINE;
 	settings->strict = false;
+	settings->busy_poll = SETTINGS_BUSY_POLL_OFF;
+	settings->busy_poll_ns = 0;
 	refuse(parse, conflict, "the source epoll with the driver inline, not strict");
 }
 
@@ -267,6 +325,7 @@ int settings_parse(struct settings *settings, const struct settings_input *input
 	settings->passthrough = parse_switch(&parse, SETTING_PASSTHROUGH);
 	settings->no_io_uring = parse_switch(&parse, SETTING_NO_IO_URING);
 	settings->selfcheck = parse_switch(&parse, SETTING_SELFCHECK);
+	parse_busy_poll(&parse);
 	parse_summary(&parse);
 	parse_combination(&parse);
 	return parse.nr_refused;

@@ -29,6 +29,7 @@ enum setting {
 	SETTING_DRIVER,
 	SETTING_STRICT,
 	SETTING_PASSTHROUGH,
+	SETTING_BUSY_POLL,
 	SETTING_SUMMARY,
 	SETTING_NO_IO_URING,
 	SETTING_SELFCHECK,
@@ -39,6 +40,7 @@ enum settings_kind {
 	SETTINGS_CHOICE, /* one of a list of words; the option needs a value */
 	SETTINGS_SWITCH, /* 0 or 1; the option alone means 1 */
 	SETTINGS_PATH,	 /* a file, "-" for stderr; the option alone means "-" */
+	SETTINGS_TIME,	 /* "off", "auto" or a number with its unit; the option needs a value */
 };
 
 /* How the library learns of edges (DESIGN: sources). */
@@ -51,6 +53,16 @@ enum settings_source {
 enum settings_driver {
 	SETTINGS_DRIVER_INLINE,
 	SETTINGS_DRIVER_THREAD
+};
+
+/* The longest TIME. */
+#define SETTINGS_TIME_MAX_NS 10000000u
+
+/* Whether to look for events for a while before sleeping, and for how long. */
+enum settings_busy_poll {
+	SETTINGS_BUSY_POLL_OFF,
+	SETTINGS_BUSY_POLL_AUTO, /* as long as it pays */
+	SETTINGS_BUSY_POLL_TIME,
 };
 
 /* One row of the table. */
@@ -71,7 +83,9 @@ struct settings {
 	enum settings_source source;
 	enum settings_driver driver;
 	bool strict;
-	bool passthrough; /* source, driver and strict then mean nothing */
+	bool passthrough; /* source, driver, strict and busy_poll then mean nothing */
+	enum settings_busy_poll busy_poll;
+	unsigned int busy_poll_ns; /* of SETTINGS_BUSY_POLL_TIME, else 0 */
 	bool no_io_uring;
 	bool selfcheck;
 	char summary[SETTINGS_PATH_SIZE]; /* "" none, "-" stderr, else an absolute path */
@@ -98,8 +112,8 @@ struct settings_input {
 
 /*
  * Fill @settings from @input.  A setting that is absent, empty or refused has
- * its default; a refused combination gives the default of source, driver and
- * strict together.  A relative summary path is made absolute with the current
+ * its default; a refused combination gives the default of source, driver,
+ * strict and busy_poll together.  A relative summary path is made absolute with the current
  * working directory, because the program may change it.
  *
  * Returns the number of refusals, 0 if all is well; @settings is usable either way.

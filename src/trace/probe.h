@@ -47,6 +47,9 @@
 	X(WAKE_TIMEOUT, "wake: timeout", "sleeps ended by the time-out")                           \
 	X(WAKE_SIGNAL, "wake: signal", "sleeps ended by a signal")                                 \
 	X(WAKE_NOTHING, "wake: nothing", "sleeps that ended with nothing to deliver")              \
+	X(SPIN, "spin", "times a waiter looked for a while before it slept")                       \
+	X(SPIN_GAINED, "spin: gained", "of them an event came and spared the sleep")               \
+	X(SPIN_NS, "spin: ns", "nanoseconds spent looking")                                        \
 	X(RECHECK_READY, "recheck: ready", "ready-list items still ready at the recheck")          \
 	X(RECHECK_DROPPED, "recheck: dropped", "ready-list items that were ready no longer")       \
 	X(RETURN, "return", "waits that returned events")                                          \

@@ -223,7 +223,7 @@ def help_names_every_option_and_version_the_version(stage):
     result = stage.run("--help")
     options = set(re.findall(r"--[a-z-]+", result.stdout))
     for name in ("source", "driver", "strict", "passthrough", "summary", "no-io-uring",
-                 "selfcheck"):
+                 "selfcheck", "busy-poll"):
         check(f"--{name}" in options, say(f"--help does not name --{name}", result))
         variable = "INTERPOLL_" + name.upper().replace("-", "_")
         check(variable in result.stdout, say(f"--help does not name {variable}", result))

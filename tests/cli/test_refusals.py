@@ -26,6 +26,7 @@ def an_unknown_option_is_refused_by_name(stage):
 @test
 def a_missing_value_is_refused_by_option(stage):
     stage.expect_refusal(OWN, ["--source", "value"], "--source")
+    stage.expect_refusal(OWN, ["--busy-poll", "value"], "--busy-poll")
     stage.expect_refusal(OWN, ["--check", "value"], "--check")
 
 
@@ -36,7 +37,8 @@ def a_bad_value_is_refused_with_option_value_and_what_is_allowed(stage):
                                    ("--strict", "maybe", "0, 1"),
                                    ("--passthrough", "2", "0, 1"),
                                    ("--no-io-uring", "yes", "0, 1"),
-                                   ("--selfcheck", "on", "0, 1")):
+                                   ("--selfcheck", "on", "0, 1"),
+                                   ("--busy-poll", "1s", "off, auto, or a time")):
         stage.expect_refusal(OWN, [option, f"'{value}'", allowed], f"{option}={value}", "--", "true")
 
 
@@ -47,7 +49,8 @@ def a_bad_variable_is_refused_with_variable_value_and_what_is_allowed(stage):
                                      ("INTERPOLL_STRICT", "maybe", "0, 1"),
                                      ("INTERPOLL_PASSTHROUGH", "2", "0, 1"),
                                      ("INTERPOLL_NO_IO_URING", "yes", "0, 1"),
-                                     ("INTERPOLL_SELFCHECK", "on", "0, 1")):
+                                     ("INTERPOLL_SELFCHECK", "on", "0, 1"),
+                                     ("INTERPOLL_BUSY_POLL", "1s", "off, auto, or a time")):
         stage.expect_refusal(OWN, [variable, f"'{value}'", allowed], "true", env={variable: value})
 
 
@@ -64,6 +67,8 @@ def combinations_that_do_not_exist_are_refused(stage):
     stage.expect_refusal(OWN, ["poll", "strict"], "--source=poll", "--strict", "true")
     stage.expect_refusal(OWN, ["poll", "inline"], "--source=poll", "--driver=inline", "true")
     stage.expect_refusal(OWN, ["thread", "strict"], "--driver=thread", "--strict", "true")
+    stage.expect_refusal(OWN, ["thread", "busily"], "--driver=thread", "--busy-poll=auto", "true")
+    stage.expect_refusal(OWN, ["poll", "busily"], "--source=poll", "--busy-poll=1ms", "true")
 
 
 @test

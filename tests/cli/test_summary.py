@@ -34,6 +34,9 @@ def count(text, label):
     return int(found[0].replace(",", "")) if found else 0
 
 
+LOOKED = "times a waiter looked for a while before it slept"
+
+
 def python(script):
     return [sys.executable, "-c", ROUNDS + script]
 
@@ -47,6 +50,26 @@ def the_counts_are_exact_in_every_mode(stage):
         check_equal(count(result.stderr, "waits"), 1235, say(f"{mode}", result))
         check_equal(count(result.stderr, "watches added"), 1, say(f"{mode}", result))
         check("1,234 events in 1,235 waits" in result.stderr, say(f"{mode}", result))
+
+
+@test
+def to_look_before_each_sleep_is_counted(stage):
+    script = "for _ in range(20): assert poll.poll(0.02) == []"
+    result = stage.run("--summary", "--busy-poll=100us", "--",
+                       *python(f"poll, _ = rounds(1)\n{script}"))
+    check_equal(count(result.stderr, LOOKED), 20, say("what was waited for", result))
+    check(count(result.stderr, "nanoseconds spent looking") > 0, say("no time", result))
+    check("spared the sleep" not in result.stderr, say("nothing came", result))
+
+
+@test
+def an_idle_program_looks_once_and_sleeps_then(stage):
+    """Of what has never come soon after a wait began, nothing is expected."""
+    script = "for _ in range(50): assert poll.poll(0.005) == []"
+    result = stage.run("--summary", "--busy-poll=auto", "--",
+                       *python(f"poll, _ = rounds(1000)\n{script}"))
+    check_equal(result.returncode, 0, say("the program", result))
+    check(count(result.stderr, LOOKED) <= 1, say("it looks for what does not come", result))
 
 
 @test

@@ -83,6 +83,8 @@ Test(settings, nothing_given_is_all_defaults)
 	expect_mode(SETTINGS_SOURCE_EPOLL, SETTINGS_DRIVER_INLINE, false);
 	cr_assert_not(settings.passthrough);
 	cr_assert_not(settings.no_io_uring);
+	cr_assert_eq(settings.busy_poll, SETTINGS_BUSY_POLL_OFF);
+	cr_assert_eq(settings.busy_poll_ns, 0);
 	cr_assert_str_empty(settings.summary);
 }
 
@@ -110,7 +112,7 @@ Test(settings, debug_builds_check_themselves_unless_told_otherwise)
 
 Test(settings, empty_is_as_not_given)
 {
-	struct given given = {.value = {"", "", "", "", "", "", ""}};
+	struct given given = {.value = {"", "", "", "", "", "", "", ""}};
 
 	cr_assert_eq(parse(&given), 0);
 	expect_mode(SETTINGS_SOURCE_EPOLL, SETTINGS_DRIVER_INLINE, false);
@@ -151,6 +153,54 @@ Test(settings, switches_are_0_or_1)
 	cr_assert(settings.no_io_uring);
 }
 
+static void expect_busy_poll(enum settings_busy_poll busy_poll, unsigned int ns)
+{
+	cr_assert_eq(settings.busy_poll, busy_poll);
+	cr_assert_eq(settings.busy_poll_ns, ns);
+}
+
+Test(settings, a_time_is_a_number_and_its_unit)
+{
+	static const struct {
+		const char *text;
+		enum settings_busy_poll busy_poll;
+		unsigned int ns;
+	} times[] = {
+		{"off", SETTINGS_BUSY_POLL_OFF, 0},
+		{"auto", SETTINGS_BUSY_POLL_AUTO, 0},
+		{"1us", SETTINGS_BUSY_POLL_TIME, 1000},
+		{"50us", SETTINGS_BUSY_POLL_TIME, 50 * 1000},
+		{"10000us", SETTINGS_BUSY_POLL_TIME, 10 * 1000 * 1000},
+		{"1ms", SETTINGS_BUSY_POLL_TIME, 1000 * 1000},
+		{"10ms", SETTINGS_BUSY_POLL_TIME, 10 * 1000 * 1000},
+	};
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		struct given given = {.value = {[SETTING_BUSY_POLL] = times[i].text}};
+
+		cr_assert_eq(parse(&given), 0, "%s", times[i].text);
+		expect_busy_poll(times[i].busy_poll, times[i].ns);
+	}
+}
+
+Test(settings, what_is_no_time_is_refused)
+{
+	static const char *const texts[] = {
+		"0us",	 "0",	    "50",	    "us",
+		"11ms",	 "10001us", "50 us",	    "-50us",
+		"50ns",	 "1s",	    "50usx",	    "0x10us",
+		"1.5ms", "on",	    "4294967296us", "18446744073709551617us"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct given given = {.value = {[SETTING_BUSY_POLL] = texts[i]}};
+
+		cr_assert_eq(parse(&given), 1, "%s", texts[i]);
+		cr_assert_not_null(strstr(given.text, "allowed: off, auto, or a time"));
+		cr_assert_str_eq(given.used, "off");
+		expect_busy_poll(SETTINGS_BUSY_POLL_OFF, 0);
+	}
+}
+
 Test(settings, a_refusal_names_origin_value_and_what_is_allowed)
 {
 	struct given given = {.value = {[SETTING_SOURCE] = "magic"},
@@ -167,9 +217,9 @@ Test(settings, a_refusal_names_origin_value_and_what_is_allowed)
 
 Test(settings, every_bad_value_is_refused_by_itself)
 {
-	struct given given = {.value = {"a", "b", "c", "d", NULL, "e"}};
+	struct given given = {.value = {"a", "b", "c", "d", "e", NULL, "f"}};
 
-	cr_assert_eq(parse(&given), 5);
+	cr_assert_eq(parse(&given), 6);
 	expect_mode(SETTINGS_SOURCE_EPOLL, SETTINGS_DRIVER_INLINE, false);
 }
 
@@ -188,25 +238,38 @@ Test(settings, an_absurd_value_is_shown_in_part)
 Test(settings, combinations_that_do_not_exist_fall_back_together)
 {
 	static const struct {
-		const char *source, *driver, *strict, *word;
+		const char *source, *driver, *strict, *busy_poll, *word;
 	} conflicts[] = {
-		{"poll", NULL, "1", "cannot be strict"},
-		{"poll", "inline", NULL, "no driver inline"},
-		{NULL, "thread", "1", "cannot be strict"},
+		{"poll", NULL, "1", NULL, "cannot be strict"},
+		{"poll", "inline", NULL, NULL, "no driver inline"},
+		{NULL, "thread", "1", NULL, "cannot be strict"},
+		{"poll", NULL, NULL, "auto", "the source poll cannot poll busily"},
+		{NULL, "thread", NULL, "50us", "the driver thread cannot poll busily"},
 	};
 
 	for (size_t i = 0; i < sizeof(conflicts) / sizeof(conflicts[0]); i++) {
 		struct given given = {.value = {[SETTING_SOURCE] = conflicts[i].source,
 						[SETTING_DRIVER] = conflicts[i].driver,
-						[SETTING_STRICT] = conflicts[i].strict}};
+						[SETTING_STRICT] = conflicts[i].strict,
+						[SETTING_BUSY_POLL] = conflicts[i].busy_poll}};
 
 		cr_assert_eq(parse(&given), 1, "conflict %zu", i);
 		cr_assert_not_null(strstr(given.text, conflicts[i].word), "%s", given.text);
 		expect_mode(SETTINGS_SOURCE_EPOLL, SETTINGS_DRIVER_INLINE, false);
+		expect_busy_poll(SETTINGS_BUSY_POLL_OFF, 0);
 		/* Passed through, nothing of it means anything. */
 		given.value[SETTING_PASSTHROUGH] = "1";
 		cr_assert_eq(parse(&given), 0, "conflict %zu passed through", i);
 	}
+}
+
+Test(settings, to_poll_busily_goes_with_strict)
+{
+	struct given given = {.value = {[SETTING_STRICT] = "1", [SETTING_BUSY_POLL] = "auto"}};
+
+	cr_assert_eq(parse(&given), 0);
+	expect_mode(SETTINGS_SOURCE_EPOLL, SETTINGS_DRIVER_INLINE, true);
+	expect_busy_poll(SETTINGS_BUSY_POLL_AUTO, 0);
 }
 
 Test(settings, a_summary_path_becomes_absolute)
