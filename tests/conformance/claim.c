@@ -26,6 +26,7 @@ static int nr_deviations;
 static const char *source = "native";
 static const char *driver = "native";
 static bool strict;
+static bool busy;
 static bool preloaded;
 
 /* ---- modes ------------------------------------------------------------- */
@@ -54,6 +55,8 @@ void claim_read_mode(void)
 	driver = value ? value : (strcmp(source, "poll") == 0 ? "thread" : "inline");
 	value = getenv("INTERPOLL_STRICT");
 	strict = value && strcmp(value, "1") == 0;
+	value = getenv("INTERPOLL_BUSY_POLL");
+	busy = value && strcmp(value, "off") != 0;
 }
 
 bool is_native(void)
@@ -76,6 +79,11 @@ bool is_strict(void)
 	return strict;
 }
 
+bool is_busy(void)
+{
+	return busy;
+}
+
 static bool simple_word_holds(const char *word)
 {
 	if (strcmp(word, "native") == 0)
@@ -86,6 +94,8 @@ static bool simple_word_holds(const char *word)
 		return !is_native() && !is_strict();
 	if (strcmp(word, "strict") == 0)
 		return is_strict();
+	if (strcmp(word, "busy") == 0)
+		return is_busy();
 	return source_is(word) || driver_is(word);
 }
 

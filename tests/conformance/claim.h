@@ -34,6 +34,7 @@
  *	inline, thread	... with this driver
  *	strict		... and every eventpoll kept by the kernel
  *	ours		... and not strict
+ *	busy		... and told to look for events for a while before it sleeps
  *	epoll+thread	both of them
  *
  * They are read from LD_PRELOAD and the INTERPOLL_* variables, once, at start.
@@ -42,6 +43,7 @@ bool is_native(void);
 bool source_is(const char *name);
 bool driver_is(const char *name);
 bool is_strict(void);
+bool is_busy(void);
 
 /* True if one of the blank-separated words in @words names the current mode. */
 bool mode_is_one_of(const char *words);

@@ -286,7 +286,8 @@ static int full_table_closed_under_a_sleeper(struct waiter *waiter)
 	int event_fd = eventfd_open(0), epfd = epoll_open();
 
 	watch(epfd, event_fd, EPOLLIN, 1);
-	waiter_start_asleep(waiter, epfd);
+	waiter_start(waiter, epfd);
+	waiter_await_queued(waiter); /* who only looks, by a number, has nowhere to look then */
 	take_all_numbers();
 	CLOSE(epfd);
 	EXPECT(!waiter_is_done(waiter));

@@ -86,6 +86,11 @@ bool task_is_asleep(pid_t pid, pid_t tid);
  * Twice the same number: it slept all the time between.
  */
 long task_nr_sleeps(pid_t pid, pid_t tid);
+
+/*
+ * Wait until it is; or, where a wait first looks for events for a while, until it is in
+ * the middle of that, which must be the same to everybody.
+ */
 void task_await_asleep(pid_t pid, pid_t tid);
 
 /* A thread that makes one epoll_wait (or epoll_pwait, if it has a mask). */
@@ -109,6 +114,7 @@ void waiter_start(struct waiter *waiter, int epfd);
 void waiter_start_with(struct waiter *waiter, int epfd, int maxevents, int timeout_ms,
 		       const sigset_t *mask);
 void waiter_await_asleep(struct waiter *waiter); /* fails the claim if it returns instead */
+void waiter_await_queued(struct waiter *waiter); /* asleep, and not just looking */
 void waiter_start_asleep(struct waiter *waiter, int epfd); /* both */
 bool waiter_is_done(struct waiter *waiter);
 void waiter_await_done(struct waiter *waiter); /* result is valid; still to be joined */

@@ -10,11 +10,13 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "stage.h"
 
-#define NR_LOOKS 6 /* equal looks in a row until a task counts as asleep */
+#define NR_LOOKS   6	  /* equal looks in a row until a task counts as asleep */
+#define LOOKING_NS 300000 /* far more than the way from a thread's begin into its wait takes */
 
 /* ---- asleep? ----------------------------------------------------------- */
 
@@ -81,9 +83,39 @@ bool task_is_asleep(pid_t pid, pid_t tid)
 	return first >= 0;
 }
 
+/* The clock of what a thread of ours, or another process, uses of a processor: as in libc. */
+static clockid_t clock_of_task(pid_t pid, pid_t tid)
+{
+	unsigned int of_thread = 4, precise = 2;
+
+	return pid == getpid() ? (clockid_t)(~(unsigned int)tid << 3 | of_thread | precise)
+			       : (clockid_t)(~(unsigned int)pid << 3 | precise);
+}
+
+/* How much the task has used of a processor, or 0 if it is gone. */
+static uint64_t task_used_ns(pid_t pid, pid_t tid)
+{
+	struct timespec used;
+
+	if (clock_gettime(clock_of_task(pid, tid), &used) < 0)
+		return 0;
+	return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+/*
+ * A waiter that was told to look before it sleeps, and that has used so much of a
+ * processor since @used_ns, is in the middle of looking: it had nothing else to do.
+ */
+static bool task_is_looking(pid_t pid, pid_t tid, uint64_t used_ns)
+{
+	return is_busy() && task_used_ns(pid, tid) > used_ns + LOOKING_NS;
+}
+
 void task_await_asleep(pid_t pid, pid_t tid)
 {
-	while (!task_is_asleep(pid, tid))
+	uint64_t used_ns = task_used_ns(pid, tid);
+
+	while (!task_is_asleep(pid, tid) && !task_is_looking(pid, tid, used_ns))
 		sched_yield();
 }
 
@@ -123,14 +155,25 @@ void waiter_start(struct waiter *waiter, int epfd)
 
 void waiter_await_asleep(struct waiter *waiter)
 {
-	while (atomic_load(&waiter->tid) == 0)
+	uint64_t used_ns;
+	pid_t tid;
+
+	while ((tid = atomic_load(&waiter->tid)) == 0)
 		sched_yield();
-	while (!task_is_asleep(getpid(), atomic_load(&waiter->tid))) {
+	used_ns = task_used_ns(getpid(), tid);
+	while (!task_is_asleep(getpid(), tid) && !task_is_looking(getpid(), tid, used_ns)) {
 		if (waiter_is_done(waiter))
 			FAIL("the waiter returned %d (%s) instead of sleeping", waiter->result,
 			     waiter->result < 0 ? strerrorname_np(waiter->error) : "no error");
 		sched_yield();
 	}
+}
+
+void waiter_await_queued(struct waiter *waiter)
+{
+	waiter_await_asleep(waiter);
+	while (!task_is_asleep(getpid(), atomic_load(&waiter->tid)))
+		sched_yield();
 }
 
 void waiter_start_asleep(struct waiter *waiter, int epfd)

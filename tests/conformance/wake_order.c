@@ -14,10 +14,17 @@
 
 #define NR 4
 
+/* Whoever looks before it sleeps has no turn until it sleeps. */
+static void waiter_start_queued(struct waiter *waiter, int epfd)
+{
+	waiter_start(waiter, epfd);
+	waiter_await_queued(waiter);
+}
+
 static void all_start(struct waiter waiters[NR], int epfd)
 {
 	for (int i = 0; i < NR; i++)
-		waiter_start_asleep(&waiters[i], epfd);
+		waiter_start_queued(&waiters[i], epfd);
 }
 
 /* @waiter returns, and those before it sleep on. */
@@ -90,7 +97,7 @@ CLAIM(a_thread_that_comes_back_is_woken_again)
 	expect_woken(waiters, NR - 1);
 	EXPECT_WAITER(&waiters[NR - 1], {EPOLLIN, 1});
 	for (int i = 0; i < 3; i++) {
-		waiter_start_asleep(&again, epfd);
+		waiter_start_queued(&again, epfd);
 		count_up(event_fd, 1);
 		EXPECT_WAITER(&again, {EPOLLIN, 1});
 		for (int j = 0; j < NR - 1; j++)
@@ -112,7 +119,7 @@ static void exclusive_open(struct waiter waiters[NR], int epfds[NR], int event_f
 		watch(epfds[i], event_fd, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, (uint64_t)i);
 	}
 	for (int i = NR - 1; i >= 0; i--)
-		waiter_start_asleep(&waiters[i], epfds[i]);
+		waiter_start_queued(&waiters[i], epfds[i]);
 }
 
 CLAIM_ONLY("native epoll", HINT_ONLY, with_EXCLUSIVE_who_was_added_first_is_woken_first)
