@@ -27,6 +27,7 @@ MODES = {
     "epoll-thread": ["--driver=thread"],
     "poll-thread": ["--source=poll", "--driver=thread"],
     "epoll-strict": ["--strict"],
+    "epoll-busy": ["--busy-poll=auto"],
     "passthrough": ["--passthrough"],
     "strace": ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null",
                "-e", "trace=epoll_wait,epoll_pwait,epoll_ctl,close"],
@@ -35,7 +36,7 @@ MODES = {
 TITLES = {
     "native": "native", "epoll-inline": "default", "epoll-thread": "--driver=thread",
     "poll-thread": "--source=poll", "epoll-strict": "--strict", "passthrough": "--passthrough",
-    "strace": "strace -f",
+    "epoll-busy": "--busy-poll=auto", "strace": "strace -f",
 }
 USUAL = "epoll-inline"
 

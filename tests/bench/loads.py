@@ -62,8 +62,8 @@ class Load(Case):
                Figure("p50", "us, median", is_shown=False),
                Figure("p99", "us, 99th percentile", is_in_plot=False))
     modes = (USUAL, *ASIDE)
-    possible = ("epoll-inline", "epoll-thread", "poll-thread", "epoll-strict", "passthrough",
-                "strace")
+    possible = ("epoll-inline", "epoll-thread", "poll-thread", "epoll-strict", "epoll-busy",
+                "passthrough", "strace")
     rounds = ROUNDS
 
     def __init__(self, name, start, drive, is_quick=False, warm_ups=0):
@@ -87,6 +87,24 @@ class Load(Case):
             return {"cpu": (cpu_ns(server.pids()) - before) / asked.requests / 1000,
                     "tracer": (cpu_ns(parents) - parents_before) / asked.requests / 1000,
                     "rate": asked.per_second, "p50": asked.p50_us, "p99": asked.p99_us}
+
+
+class FewClients(Load):
+    """Nearly every request is waited for: asleep, or looking for it."""
+    modes = (USUAL, "epoll-busy")
+
+    def __init__(self, name, start, drive, is_on_one_processor=False):
+        super().__init__(name + (", one processor" if is_on_one_processor else ""), start, drive)
+        self.is_on_one_processor = is_on_one_processor
+
+    def measure(self, mode):
+        processors = os.sched_getaffinity(0)
+        if self.is_on_one_processor:  # server and client inherit it
+            os.sched_setaffinity(0, {min(processors)})
+        try:
+            return super().measure(mode)
+        finally:
+            os.sched_setaffinity(0, processors)
 
 
 class ClientLoad(Case):
@@ -178,8 +196,12 @@ def start_haproxy_before_nginx(place):
 
 
 def cases():
+    few = (("redis GET, 1 client", start_redis, redis_get(1, 15_000)),
+           ("redis GET, 4 clients", start_redis, redis_get(4, 30_000)),
+           ("nginx, 1 connection", start_nginx, wrk("-c", "1")),
+           ("nginx, 4 connections", start_nginx, wrk("-c", "4")))
     return [
-        Load("redis GET, 1 client", start_redis, redis_get(1, 15_000)),
+        *(FewClients(*how, is_on_one_processor=is_one) for is_one in (False, True) for how in few),
         Load("redis GET, 50 clients", start_redis, redis_get(50, 80_000), is_quick=True),
         Load("redis GET, 500 clients", start_redis, redis_get(500, 80_000)),
         Load("redis GET, 50 clients, -P 16", start_redis, redis_get(50, 400_000, pipeline=16)),

@@ -37,6 +37,8 @@ ROWS = [
     (DEFAULT, r"(ADD of a new|accept) .*close", TIME, 0.93, 1.0),
     (DEFAULT, r"close, unwatched", TIME, 0.97, 1.0),
     ("epoll-strict", ANY, TIME, 0.93, 1.0),
+    ("epoll-busy", r".*, one processor", FLOW, 0.98, 1.0),
+    ("epoll-busy", r".* [14] (client|connection)s?", FLOW, 1.5, 2.5),
     (DEFAULT, r"(redis|nginx|memcached).*", CPU, 0.97, 1.03),
     (DEFAULT, r"(redis|nginx|memcached).*", FLOW, 0.97, 1.0),
     (DEFAULT, r"wrk as the client.*", CPU, 1.03, 1.10),

@@ -33,6 +33,7 @@ MODES = {
     "epoll-thread": (["--driver=thread"], "source epoll, driver thread:"),
     "poll-thread": (["--source=poll", "--driver=thread"], "source poll, driver thread:"),
     "epoll-strict": (["--strict"], "source epoll, driver inline, strict:"),
+    "epoll-busy": (["--busy-poll=auto"], "source epoll, driver inline:"),
 }
 
 TESTS = []
