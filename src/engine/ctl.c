@@ -77,8 +77,10 @@ static uint32_t ep_mask_to_tell(const struct epitem *epi, uint32_t events)
 /* MOD of an item that S keeps: its flags, and its own judgement of them. */
 static int ep_modify_kept(struct epitem *epi, const struct epoll_event *event)
 {
-	int ret = ep_rearm(epi, event->events);
+	int ret = ep_is_dormant(epi) ? ep_arm(epi, event->events) : ep_rearm(epi, event->events);
 
+	if (ret == -EEXIST) /* a handler has been here just now */
+		ret = ep_rearm(epi, event->events);
 	if (ret < 0)
 		return ret;
 	epi->event = *event;

@@ -137,6 +137,10 @@ static void ep_arm_copy(struct epitem *epi)
 	list_del_init(&epi->rdllink);
 	epi->state = ITEM_LIVE;
 	ep_renew(epi);
+	if (ep_is_kept_by_kernel(epi) && ep_can_be_dormant(epi)) {
+		epi->armed = 0;
+		return;
+	}
 	epi->armed = ep_full_mask(epi);
 	if (source->ops->arm(source, epi->fd, epi->armed, ep_tag(epi)) < 0)
 		ep_remove(epi);

@@ -16,6 +16,12 @@ static int ep_arm_new(struct epitem *epi)
 	return ep_arm(epi, ep_full_mask(epi));
 }
 
+/* What S would say to an ADD of what is watched already, if it were not dormant. */
+static int ep_refuse_dormant(uint32_t events)
+{
+	return (events & EPOLLEXCLUSIVE) && (events & ~EP_EXCLUSIVE_OK) ? -EINVAL : -EEXIST;
+}
+
 /* The kernel's ep_insert().  @file is referenced by the new item if this returns 0. */
 static int ep_insert(struct eventpoll *ep, int fd, struct file *file, struct epoll_event *event,
 		     uint32_t *hint)
@@ -44,7 +50,7 @@ static int ep_insert(struct eventpoll *ep, int fd, struct file *file, struct epo
 		ep_settle_loop(ep);
 		ep_set_keeper(epi, KEPT_BY_KERNEL);
 	}
-	ret = ep_arm_new(epi);
+	ret = old && ep_is_dormant(old) ? ep_refuse_dormant(event->events) : ep_arm_new(epi);
 	if (ret < 0) {
 		ep_item_free(epi);
 		return ret;

@@ -59,6 +59,10 @@
 /* Flags in events that are orders, not conditions; the kernel's name for them. */
 #define EP_PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
 
+/* What may be asked for together with EPOLLEXCLUSIVE. */
+#define EP_EXCLUSIVE_OK \
+	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+
 enum {
 	EP_SLOT_MAX = 128,    /* edges collected in one go */
 	EP_RECHECK_MAX = 256, /* files in one recheck */
@@ -203,6 +207,15 @@ static inline bool ep_is_kept_by_kernel(const struct epitem *epi)
 static inline bool ep_is_visible(const struct epitem *epi)
 {
 	return epi->state == ITEM_LIVE || epi->state == ITEM_UNCONFIRMED;
+}
+
+/*
+ * Kept by the kernel, spent, and not at the source: what is told of ERR and HUP, as
+ * every watch is, would show those to who polls the eventpoll.
+ */
+static inline bool ep_is_dormant(const struct epitem *epi)
+{
+	return !epi->armed && epi->state != ITEM_NEW;
 }
 
 /* What S is told of an item it keeps; a spent one-shot is one that has only its one shot. */
@@ -383,6 +396,8 @@ bool ep_empty_all_parks(void); /* no mtx held; was there anything? */
 
 bool ep_is_for_kernel(const struct eventpoll *ep, const struct file *file, uint32_t events);
 int ep_keep_by_kernel(struct epitem *epi);
+bool ep_can_be_dormant(const struct epitem *epi);
+void ep_make_dormant(struct epitem *epi);
 void ep_settle(struct eventpoll *ep);
 void ep_settle_loop(struct eventpoll *ep); /* only if the loop drives it */
 

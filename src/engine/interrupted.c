@@ -103,8 +103,10 @@ struct epitem *ep_overtake(struct epitem *epi, int op)
  */
 static void ep_adopt(struct epitem *epi, const struct deferred *deferred)
 {
+	bool was_dormant = ep_is_dormant(epi);
 	struct eventpoll *ep = epi->ep;
 	struct epitem *outer;
+	int ret;
 
 	if (ep_disputed_op(epi) == EPOLL_CTL_DEL) {
 		ep_retire(epi);
@@ -119,7 +121,10 @@ static void ep_adopt(struct epitem *epi, const struct deferred *deferred)
 		return; /* by a handler, who has just come */
 	outer = ep_enter_change(epi);
 	ep_make_live(epi, &deferred->event);
-	if (ep_rearm(epi, ep_full_mask(epi)) < 0)
+	ret = ep_rearm(epi, ep_full_mask(epi));
+	if (ret == -ENOENT && was_dormant) /* it went to sleep after the handler's call */
+		ret = ep_arm(epi, ep_full_mask(epi));
+	if (ret < 0)
 		ep_remove(epi);
 	ep_exit_change(ep, outer);
 }
@@ -169,6 +174,20 @@ static struct epitem *ep_find_unlocked(struct eventpoll *ep, const struct file *
 	return NULL;
 }
 
+/* Of a spent one-shot, which S may not have been told of. */
+static int ep_ask_kernel_of_spent(struct eventpoll *ep, int op, int fd, const struct epitem *epi,
+				  const struct epoll_event *event)
+{
+	int ret;
+
+	if (ep_is_dormant(epi) && op != EPOLL_CTL_MOD)
+		return op == EPOLL_CTL_ADD ? -EEXIST : 0;
+	ret = sys_epoll_ctl(ep->source.fd, op, fd, event);
+	if (ret == -ENOENT && op == EPOLL_CTL_MOD)
+		ret = sys_epoll_ctl(ep->source.fd, EPOLL_CTL_ADD, fd, event);
+	return ret;
+}
+
 /*
  * What S says of a call of a handler's.  @is_gone: the application has deleted the
  * watch, and what S has of it, if anything, is our own.
@@ -210,7 +229,11 @@ static int ep_dispute(struct eventpoll *ep, struct deferred *deferred)
 	deferred->serial = ep_new_dispute(epi, deferred->op);
 	before = __atomic_exchange_n(&epi->dispute, deferred->serial, __ATOMIC_RELAXED);
 	is_gone = before == EP_DISPUTE_PARKED || (before & EP_DISPUTE_OP) == EPOLL_CTL_DEL;
-	ret = ep_ask_kernel_unlocked(ep, deferred->op, deferred->fd, is_gone, &deferred->event);
+	if (!is_gone && epi->state == ITEM_LIVE && ep_is_spent(epi))
+		ret = ep_ask_kernel_of_spent(ep, deferred->op, deferred->fd, epi, &deferred->event);
+	else
+		ret = ep_ask_kernel_unlocked(ep, deferred->op, deferred->fd, is_gone,
+					     &deferred->event);
 	if (ret < 0)
 		ep_resolve(epi, deferred->serial, before);
 	else if (ep_is_settled_dispute(epi, deferred->op, before))

@@ -188,7 +188,7 @@ int ep_remove_armed(struct epitem *epi)
 {
 	struct eventpoll *ep = epi->ep;
 	struct epitem *outer = ep_enter_change(epi);
-	int ret = ep_source_disarm(ep, epi->fd);
+	int ret = ep_is_dormant(epi) ? 0 : ep_source_disarm(ep, epi->fd);
 
 	if (ret < 0)
 		selfcheck_left(epi, epi->generation);

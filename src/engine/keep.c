@@ -37,6 +37,34 @@ static bool ep_is_kept_alike(const struct epitem *epi)
 }
 
 /*
+ * A spent one-shot is best not at the source, which would report ERR and HUP.  An
+ * eventpoll has neither, and must be there, to be counted where eventpolls are nested;
+ * and where closes pass us by, S must be there to say so.
+ */
+bool ep_can_be_dormant(const struct epitem *epi)
+{
+	return ep_is_spent(epi) && epi->state != ITEM_UNCONFIRMED &&
+	       epi->file->kind != FILE_EVENTPOLL && !ep_is_distrusted;
+}
+
+/* Its tag is void, and what S says does not matter: it may have forgotten the file. */
+void ep_make_dormant(struct epitem *epi)
+{
+	struct eventpoll *ep = epi->ep;
+	uint32_t generation = epi->generation;
+
+	ep_set_keeper(epi, KEPT_BY_KERNEL);
+	epi->armed = 0; /* first: who is cut off here is completed by doing it again */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (ep_source_disarm(ep, epi->fd) < 0)
+		selfcheck_left(epi, generation);
+	ep_lock(ep);
+	ep_renew(epi);
+	ep_unlock(ep);
+	probe(ep->counts, PROBE_DISARMED);
+}
+
+/*
  * From now on the kernel keeps @epi, which is LIVE or UNCONFIRMED.  -ENOENT or
  * -EBADF if S does not know it: a close passed us by.  Then it is gone.
  */
@@ -50,7 +78,10 @@ int ep_keep_by_kernel(struct epitem *epi)
 	if (ep_is_kept_by_kernel(epi))
 		return 0;
 	outer = ep_enter_change(epi);
-	if (!ep_is_kept_alike(epi)) {
+	if (ep_can_be_dormant(epi)) {
+		ep_unqueue(epi);
+		ep_make_dormant(epi);
+	} else if (!ep_is_kept_alike(epi)) {
 		ep_unqueue(epi);
 		ret = ep_rearm(epi, ep_kernel_mask(epi));
 		if (ret == -ENOENT && was_unconfirmed)
@@ -123,7 +154,9 @@ static void ep_release_item(struct epitem *epi)
 	struct eventpoll *ep = epi->ep;
 	uint64_t data = epi->event.data.u64;
 
-	if (epi->event.events & EPOLLEXCLUSIVE) {
+	if (ep_is_dormant(epi)) {
+		ep_source_arm(ep, epi->fd, ep_kernel_mask(epi), data);
+	} else if (epi->event.events & EPOLLEXCLUSIVE) {
 		ep_source_disarm(ep, epi->fd);
 		ep_source_arm(ep, epi->fd, epi->event.events, data);
 	} else {

@@ -15,10 +15,6 @@
 /* The kernel's EP_MAX_NESTS: eventpolls below the outermost. */
 #define NEST_MAX 4
 
-/* What may be asked for together with EPOLLEXCLUSIVE. */
-#define NEST_EXCLUSIVE_OK \
-	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
-
 /*
  * Protects the graph of eventpolls that watch each other while it is searched:
  * nobody adds to it meanwhile.  Only its holder takes more than one mtx.
@@ -171,7 +167,7 @@ int nest_check(const struct eventpoll *ep, int op, int fd, const struct file *fi
 		return 0;
 	if (op == EPOLL_CTL_MOD)
 		return -EINVAL;
-	if (op == EPOLL_CTL_ADD && ((file && file->ep) || (events & ~NEST_EXCLUSIVE_OK)))
+	if (op == EPOLL_CTL_ADD && ((file && file->ep) || (events & ~EP_EXCLUSIVE_OK)))
 		return -EINVAL;
 	return 0;
 }

@@ -149,6 +149,8 @@ static void ep_complete_change(struct epitem *epi)
 	else if (epi->state == ITEM_PARKED ||
 		 (epi->state == ITEM_LIVE && (epi->event.events & EPOLLEXCLUSIVE)))
 		ep_retire(epi);
+	else if (epi->state == ITEM_LIVE && ep_is_kept_by_kernel(epi) && ep_can_be_dormant(epi))
+		ep_make_dormant(epi);
 	else if (epi->state != ITEM_NEW && ep_rearm(epi, ep_full_mask(epi)) == -ENOENT)
 		ep_remove(epi);
 }

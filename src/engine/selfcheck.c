@@ -189,7 +189,7 @@ static void selfcheck_see_item(struct selfcheck_pass *pass, const struct epitem 
 	note->round = check->round;
 	if (watch->fd != epi->fd)
 		selfcheck_differ(pass, epi, "the source has it as descriptor %d", watch->fd);
-	else if (!selfcheck_agrees(epi, watch->events))
+	else if (ep_is_dormant(epi) || !selfcheck_agrees(epi, watch->events))
 		selfcheck_differ(pass, epi, "the source has it for events %#x", watch->events);
 }
 
@@ -259,7 +259,8 @@ static void selfcheck_missing(struct selfcheck_pass *pass)
 		const struct epitem *epi = slab_at(&ep->items, slot);
 		const struct selfcheck_note *note = selfcheck_note(&ep->check, slot);
 
-		if (!note || note->round == ep->check.round || epi->state == ITEM_ZOMBIE)
+		if (!note || note->round == ep->check.round || epi->state == ITEM_ZOMBIE ||
+		    ep_is_dormant(epi))
 			continue;
 		if (!selfcheck_is_closed(epi, note) && !selfcheck_is_taken_over(epi))
 			selfcheck_differ(pass, epi, "the source does not have it");

@@ -14,9 +14,9 @@
  *
  *	LIVE, PARKED, UNCONFIRMED	its tag, number and armed mask
  *	ZOMBIE		the same, if anything: nobody tells us of its end
- *	dormant		(a spent one-shot) kept by us as it was armed; kept by the
- *			kernel with no condition left, or ERR and HUP, which a MOD
- *			leaves on
+ *	spent		(a one-shot) kept by us as it was armed; kept by the kernel with
+ *			no condition left, or ERR and HUP, which a MOD leaves on; or
+ *			dormant: not at all
  *
  * What else may be there, or not, and proves nothing
  *

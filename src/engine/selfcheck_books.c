@@ -73,7 +73,8 @@ static void books_check_item(struct eventpoll *ep, struct epitem *epi, uint32_t 
 	books_ensure(epi->generation > 0 && epi->generation <= EP_GENERATION_MAX, epi,
 		     "its generation is one that is never given");
 	books_ensure(epi->file != NULL, epi, "it has no file");
-	books_ensure(epi->armed != 0, epi, "it is not armed");
+	books_ensure(epi->armed != 0 || (ep_is_kept_by_kernel(epi) && ep_is_spent(epi)), epi,
+		     "it is not armed");
 	books_ensure(!ep_on_ovflist(epi), epi, "it is on the overflow list of no scan");
 	books_ensure(rb_is_linked(&epi->rbn) == (epi->state != ITEM_ZOMBIE), epi,
 		     "it is in the tree, or not, against its state");

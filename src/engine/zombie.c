@@ -27,6 +27,11 @@ void ep_make_zombie(struct epitem *epi)
 	}
 	if (ep_keep_by_kernel(epi) < 0)
 		return;
+	/* who adds it under a number that we take for another file is told by S */
+	if (ep_is_dormant(epi) && ep_arm(epi, ep_kernel_mask(epi)) < 0) {
+		ep_remove(epi);
+		return;
+	}
 	rb_erase(&ep->rbr, &epi->rbn);
 	epi->state = ITEM_ZOMBIE;
 	list_add_tail(&epi->rdllink, &ep->zombies);

@@ -16,7 +16,6 @@
 
 #define NO_CALL_NO_ORDER "a modification without a system call takes its place at once"
 #define NO_CALL_NO_FAULT "finding out would cost what is saved"
-#define STRAY_HANGUP	 "the kernel reports errors and hang-ups unasked"
 #define LATE_EDGE	 "the loop must look; more often would cost more"
 
 /* ---- order ------------------------------------------------------------- */
@@ -159,43 +158,6 @@ CLAIM_EXCEPT("preloaded", NO_CALL_NO_FAULT, a_hole_amid_the_descriptors_of_poll_
 DEVIATION(a_hole_amid_the_descriptors_of_poll_is_EFAULT)
 {
 	expect_segfault(poll_around_unmapped);
-}
-
-/* ---- settling ---------------------------------------------------------- */
-
-/* e0 watches p0 for one shot, which is spent; then p0 hangs up. */
-static int poll_of_spent(int *epfd, int p[2])
-{
-	struct pollfd pollfd;
-
-	*epfd = epoll_open();
-	pipe_open(p);
-	put(p[1], 1);
-	watch(*epfd, p[0], EPOLLIN | EPOLLONESHOT, 1);
-	EXPECT_EVENTS(*epfd, 0, {EPOLLIN, 1});
-	CLOSE(p[1]);
-	pollfd = (struct pollfd){.fd = *epfd, .events = POLLIN};
-	return MUST(poll(&pollfd, 1, 0));
-}
-
-CLAIM_EXCEPT("ours", STRAY_HANGUP, a_hangup_of_a_spent_oneshot_is_not_shown_to_poll)
-{
-	int epfd, p[2];
-
-	EXPECT_INT(poll_of_spent(&epfd, p), ==, 0);
-	EXPECT_QUIET(epfd);
-	CLOSE(epfd, p[0]);
-}
-DEVIATION(a_hangup_of_a_spent_oneshot_is_not_shown_to_poll)
-{
-	struct pollfd pollfd;
-	int epfd, p[2];
-
-	EXPECT_INT(poll_of_spent(&epfd, p), ==, source_is("epoll"));
-	EXPECT_QUIET(epfd); /* once, in vain */
-	pollfd = (struct pollfd){.fd = epfd, .events = POLLIN};
-	EXPECT_INT(poll(&pollfd, 1, 0), ==, 0);
-	CLOSE(epfd, p[0]);
 }
 
 /* ---- the poll source looks now and then -------------------------------- */

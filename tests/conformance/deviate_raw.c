@@ -63,6 +63,39 @@ DEVIATION(a_raw_poll_sees_a_level_that_stays)
 	CLOSE(epfd, p[0], p[1]);
 }
 
+/* e0 watched p0 for one shot, which is spent; poll(2) has made the kernel keep e0. */
+static long raw_mod_of_spent(int *epfd, int p[2])
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = DATA};
+	struct pollfd pollfd;
+
+	*epfd = epoll_open();
+	pipe_open(p);
+	put(p[1], 1);
+	watch(*epfd, p[0], EPOLLIN | EPOLLONESHOT, DATA);
+	EXPECT_EVENTS(*epfd, 0, {EPOLLIN, DATA});
+	pollfd = (struct pollfd){.fd = *epfd, .events = POLLIN};
+	EXPECT_INT(poll(&pollfd, 1, 0), ==, 0);
+	return raw_call(SYS_epoll_ctl, *epfd, EPOLL_CTL_MOD, p[0], (long)&event, 0, 0);
+}
+
+CLAIM_EXCEPT("ours", RAW_CALLS, a_raw_MOD_arms_a_spent_oneshot_again)
+{
+	int epfd, p[2];
+
+	EXPECT_INT(raw_mod_of_spent(&epfd, p), ==, 0);
+	EXPECT_EVENTS(epfd, 0, {EPOLLIN, DATA});
+	CLOSE(epfd, p[0], p[1]);
+}
+DEVIATION(a_raw_MOD_arms_a_spent_oneshot_again)
+{
+	int epfd, p[2];
+
+	EXPECT_INT(raw_mod_of_spent(&epfd, p), ==, -ENOENT);
+	EXPECT_QUIET(epfd);
+	CLOSE(epfd, p[0], p[1]);
+}
+
 static long raw_wait_now(int epfd, struct epoll_event *event)
 {
 	return raw_call(SYS_epoll_pwait, epfd, (long)event, 1, 0, 0, 8);

@@ -92,17 +92,21 @@ static void avoid_deviations(struct world *world)
 	};
 
 	/*
-	 * A spent one-shot watch may show its HUP to those who poll the eventpoll
-	 * when the kernel takes it over; and to who waits without a buffer.  A stale
-	 * number may be that of an eventpoll.
+	 * Nesting by a raw system call is seen by nobody, nor does one find a spent
+	 * one-shot; the thread driver shows what was registered by one without the
+	 * others, once.
 	 */
-	if ((world->kind == KIND_FULL || world->kind == KIND_THREAD) &&
-	    does(world, HABIT_POLLS | HABIT_NESTS | HABIT_STALE | HABIT_ERRS))
+	if (does(world, HABIT_RAW) && world->kind != KIND_SHORT)
 		world->flags[ONESHOT] = 0;
 	/*
-	 * Nesting by a raw system call is seen by nobody; the thread driver shows
-	 * what was registered by one without the others, once.
+	 * A spent one-shot whose number was closed and whose file lives on may show its
+	 * HUP to those who poll the eventpoll when the kernel takes it over; and to who
+	 * waits without a buffer.  A stale number may be that of an eventpoll.
 	 */
+	if ((world->kind == KIND_FULL || world->kind == KIND_THREAD) &&
+	    does(world, HABIT_DUPS | HABIT_SENDS | HABIT_FORKS | HABIT_CHILD) &&
+	    does(world, HABIT_POLLS | HABIT_NESTS | HABIT_STALE | HABIT_ERRS))
+		world->flags[ONESHOT] = 0;
 	if (does(world, HABIT_RAW))
 		world->habits &= ~(uint32_t)(HABIT_STALE | HABIT_CROWD); /* batches get short */
 	if (world->kind == KIND_THREAD)
