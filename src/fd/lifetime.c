@@ -120,8 +120,6 @@ struct file *lifetime_file(int fd)
 	if (!file)
 		return NULL;
 	file->born = table_entry(fd)->epoch;
-	if (!process_has_io_uring()) /* which closes numbers behind our back */
-		file->kind = (uint8_t)table_kind(table_entry(fd));
 	table_set(fd, file);
 	return file;
 }

@@ -34,18 +34,6 @@ static inline void lifetime_forget(int fd)
 		lifetime_forget_known(fd);
 }
 
-/*
- * @fd has just been made and names a file of @kind: whoever watches it need not ask.
- * One look-up and one store; nothing for a number that still stands for a file.
- */
-static inline void lifetime_note_made(int fd, enum file_kind kind)
-{
-	struct table_entry *entry = table_entry(fd);
-
-	if (entry && !__atomic_load_n(&entry->file, __ATOMIC_ACQUIRE))
-		table_note_kind(entry, kind);
-}
-
 /* All descriptors from @first to @last are about to be closed, but for our own. */
 void lifetime_forget_range(unsigned int first, unsigned int last);
 

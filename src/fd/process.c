@@ -20,7 +20,7 @@ static uint32_t process_nr_open;
 /* and the calling thread's among them: in the child of a fork there are no others. */
 static __thread uint32_t process_nr_own __attribute__((tls_model("initial-exec")));
 
-static bool process_io_uring;
+static bool process_has_io_uring;
 
 __thread unsigned int process_vfork_depth __attribute__((tls_model("initial-exec")));
 
@@ -60,17 +60,12 @@ bool process_may_share(uint32_t born)
 	if (__atomic_load_n(&process_nr_open, __ATOMIC_SEQ_CST))
 		return true;
 	return born < __atomic_load_n(&table_fork_count, __ATOMIC_SEQ_CST) ||
-	       process_has_io_uring();
+	       __atomic_load_n(&process_has_io_uring, __ATOMIC_RELAXED);
 }
 
 void process_note_io_uring(void)
 {
-	__atomic_store_n(&process_io_uring, true, __ATOMIC_RELAXED);
-}
-
-bool process_has_io_uring(void)
-{
-	return __atomic_load_n(&process_io_uring, __ATOMIC_RELAXED);
+	__atomic_store_n(&process_has_io_uring, true, __ATOMIC_RELAXED);
 }
 
 void process_fork_prepare(void)

@@ -37,7 +37,6 @@ bool process_may_share(uint32_t born);
 
 /* io_uring is in use: its requests hold on to descriptions. */
 void process_note_io_uring(void);
-bool process_has_io_uring(void);
 
 /*
  * Around fork, in the order of pthread_atfork(); process_begin() and _end()

@@ -46,10 +46,11 @@ static bool table_is_inherited;
 static void table_refresh_epochs(uint32_t index)
 {
 	struct table_entry *chunk = table_chunks[index];
+	uint32_t now = __atomic_load_n(&table_fork_count, __ATOMIC_ACQUIRE);
 
 	for (uint32_t i = 0; i < TABLE_CHUNK_SIZE; i++)
 		if (sys_fcntl((int)(index * TABLE_CHUNK_SIZE + i), F_GETFD, 0) == -EBADF)
-			table_note_closed(&chunk[i]);
+			__atomic_store_n(&chunk[i].epoch, now, __ATOMIC_RELEASE);
 }
 
 static void table_refresh_inherited(void)

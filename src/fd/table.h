@@ -40,9 +40,6 @@ struct table_entry {
 	uint32_t hint; /* the engine's: where the watch of this number is, ep_ctl() */
 };
 
-/* A hint that is no place yet: nobody has watched the number, which names this kind. */
-#define TABLE_KIND UINT32_C(0xffffff00)
-
 /* What stands in an entry for a descriptor of our own. */
 #define TABLE_INTERNAL ((struct file *)1)
 
@@ -106,29 +103,13 @@ static inline bool table_names(int fd, const struct file *file)
 	return table_peek(fd) == file;
 }
 
-/* What kind of file @entry was made as; unknown where that was not seen. */
-static inline enum file_kind table_kind(const struct table_entry *entry)
-{
-	uint32_t hint = __atomic_load_n(&entry->hint, __ATOMIC_RELAXED);
-
-	return hint >= TABLE_KIND ? (enum file_kind)(hint & ~TABLE_KIND) : FILE_UNKNOWN;
-}
-
-static inline void table_note_kind(struct table_entry *entry, enum file_kind kind)
-{
-	__atomic_store_n(&entry->hint, TABLE_KIND | (uint32_t)kind, __ATOMIC_RELAXED);
-}
-
 /*
- * What @fd names next is younger than now, and may be of any kind.  Called before the real close, so
+ * What @fd names next is younger than now.  Called before the real close, so
  * that whoever opens the number again finds it noted.  Any context, no lock.
  */
 static inline void table_note_closed(struct table_entry *entry)
 {
 	uint32_t now = __atomic_load_n(&table_fork_count, __ATOMIC_RELAXED);
-
-	if (__builtin_expect(table_kind(entry) != FILE_UNKNOWN, 0))
-		__atomic_store_n(&entry->hint, 0, __ATOMIC_RELAXED);
 
 	if (__builtin_expect(__atomic_load_n(&entry->epoch, __ATOMIC_RELAXED) != now, 0))
 		__atomic_store_n(&entry->epoch, now, __ATOMIC_RELEASE);

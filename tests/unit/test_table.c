@@ -49,61 +49,6 @@ static struct file *name_new_file(int fd)
 	return file;
 }
 
-/* The kind that a file of @fd is made with. */
-static enum file_kind kind_at(int fd)
-{
-	struct file *file;
-	enum file_kind kind;
-
-	lock_table();
-	file = lifetime_file(fd);
-	cr_assert_not_null(file);
-	kind = (enum file_kind)file->kind;
-	unlock_table();
-	return kind;
-}
-
-Test(table, file_is_of_the_kind_that_was_made)
-{
-	cr_assert_eq(table_reserve(FD_A), 0);
-	lifetime_note_made(FD_A, FILE_EVENTFD);
-	cr_assert_eq(kind_at(FD_A), FILE_EVENTFD);
-	cr_assert_eq(kind_at(FD_B), FILE_UNKNOWN);
-}
-
-Test(table, kind_goes_with_the_descriptor)
-{
-	cr_assert_eq(table_reserve(FD_A), 0);
-	lifetime_note_made(FD_A, FILE_EVENTFD);
-	lifetime_forget(FD_A);
-	cr_assert_eq(kind_at(FD_A), FILE_UNKNOWN);
-
-	lifetime_forget(FD_A);
-	lifetime_note_made(FD_A, FILE_REPEATABLE);
-	cr_assert_eq(kind_at(FD_A), FILE_REPEATABLE);
-	lifetime_forget(FD_A);
-	cr_assert_eq(kind_at(FD_A), FILE_UNKNOWN, "of a number that had a file");
-}
-
-Test(table, kind_is_not_noted_over_a_hint)
-{
-	name_new_file(FD_A);
-	*table_hint(table_entry(FD_A)) = 7;
-	lifetime_note_made(FD_A, FILE_EVENTFD);
-	cr_assert_eq(*table_hint(table_entry(FD_A)), 7);
-	lifetime_note_made(FAR_FD, FILE_EVENTFD);
-	cr_assert_null(table_entry(FAR_FD), "made for a note");
-}
-
-/* io_uring closes behind our back. */
-Test(table, kind_is_not_trusted_with_io_uring_about)
-{
-	cr_assert_eq(table_reserve(FD_A), 0);
-	lifetime_note_made(FD_A, FILE_EVENTFD);
-	process_note_io_uring();
-	cr_assert_eq(kind_at(FD_A), FILE_UNKNOWN);
-}
-
 Test(table, numbers_of_nobody_have_no_file)
 {
 	static const int fds[] = {INT_MIN, -1, 0, FD_A, FAR_FD, INT_MAX};
