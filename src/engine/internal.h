@@ -155,6 +155,8 @@ struct eventpoll {
 	bool has_foreign;     /* registrations of others were seen in S */
 	bool has_leftovers;   /* settled with events of theirs in the slot */
 	bool kernel_first;    /* whose turn it is while both keep items */
+	bool rechecks_first;  /* S had no edges when it was last asked beside leftovers */
+
 	/* Where edges are collected, by whoever may: see slot.c. */
 	struct epoll_event slot[EP_SLOT_MAX];
 };
@@ -350,7 +352,6 @@ int ep_rearm(struct epitem *epi, uint32_t events); /* new generation */
 int ep_source_arm(struct eventpoll *ep, int fd, uint32_t events, uint64_t tag);
 int ep_source_rearm(struct eventpoll *ep, int fd, uint32_t events, uint64_t tag);
 int ep_source_disarm(struct eventpoll *ep, int fd);
-int ep_source_collect(struct eventpoll *ep, int max); /* into the slot */
 int ep_item_compare(const struct rb_node *left, const struct rb_node *right);
 
 /* -------- insert.c and ctl.c; mtx held, source locked -------- */

@@ -236,13 +236,6 @@ int ep_source_disarm(struct eventpoll *ep, int fd)
 	return ep_told(ep, ep->source.ops->disarm(&ep->source, fd));
 }
 
-int ep_source_collect(struct eventpoll *ep, int max)
-{
-	if (ep->is_inherited)
-		return 0;
-	return ep->source.ops->collect(&ep->source, ep->slot, max);
-}
-
 int ep_arm(struct epitem *epi, uint32_t events)
 {
 	struct eventpoll *ep = epi->ep;

@@ -4,7 +4,8 @@
  *
  * The kernel asks each file again as it delivers (ep_item_poll()).  We ask in
  * batches, by one poll(2), and only about those that no edge of this very call
- * has just confirmed.
+ * has just confirmed.  Where no edges are to be expected, the same poll(2) asks whether
+ * S has any.
  */
 #include "engine/wait.h"
 
@@ -14,7 +15,7 @@
 
 /* Files to be asked about, and which items they are the files of. */
 struct ep_recheck {
-	struct pollfd set[EP_RECHECK_MAX];
+	struct pollfd set[EP_RECHECK_MAX + 1];
 	struct epitem *items[EP_RECHECK_MAX];
 	unsigned int nr;
 };
@@ -52,38 +53,39 @@ static void ep_recheck_failed(struct epitem *epi)
 	ep_rearm(epi, epi->armed);
 }
 
-/*
- * Verify the first @max items of @txlist, asking about those that need it.
- */
-static void ep_recheck(struct eventpoll *ep, struct list_head *txlist, unsigned int max)
+/* The first @max items of @list, as far as they are not verified. */
+static void ep_gather(struct ep_recheck *recheck, const struct list_head *list, unsigned int max)
 {
-	bool tells_source = ep->source.ops->lapsed != NULL, is_locked = false;
-	struct ep_recheck recheck;
 	struct epitem *epi;
-	int ret = 0;
 
-	recheck.nr = 0;
-	list_for_each_entry(epi, txlist, rdllink) {
+	recheck->nr = 0;
+	list_for_each_entry(epi, list, rdllink) {
 		if (max-- == 0)
 			break;
 		if (ep_is_verified(epi))
 			continue;
-		recheck.items[recheck.nr] = epi;
-		recheck.set[recheck.nr] =
+		recheck->items[recheck->nr] = epi;
+		recheck->set[recheck->nr] =
 			(struct pollfd){.fd = epi->fd, .events = ep_poll_mask(epi)};
-		recheck.nr++;
+		recheck->nr++;
 	}
-	if (recheck.nr)
-		ret = ep_poll_now(recheck.set, recheck.nr);
-	if (ret < 0 || (tells_source && recheck.nr))
+}
+
+/* What poll(2) said, @ret, is what the items show now. */
+static void ep_verify(struct eventpoll *ep, const struct ep_recheck *recheck, int ret)
+{
+	bool tells_source = ep->source.ops->lapsed != NULL, is_locked = false;
+
+	if (ret < 0 || (tells_source && recheck->nr))
 		is_locked = ep_lock_source(ep);
-	for (unsigned int i = 0; i < recheck.nr; i++) {
-		epi = recheck.items[i];
+	for (unsigned int i = 0; i < recheck->nr; i++) {
+		struct epitem *epi = recheck->items[i];
+
 		if (ret < 0) {
 			ep_recheck_failed(epi);
 			continue;
 		}
-		epi->revents = (uint32_t)(unsigned short)recheck.set[i].revents;
+		epi->revents = (uint32_t)(unsigned short)recheck->set[i].revents;
 		epi->stamp = ep->stamp;
 		if (epi->revents & epi->event.events)
 			probe(ep->counts, PROBE_RECHECK_READY);
@@ -93,6 +95,35 @@ static void ep_recheck(struct eventpoll *ep, struct list_head *txlist, unsigned 
 			ep->source.ops->lapsed(&ep->source, epi->fd, epi->revents);
 	}
 	ep_unlock_source(is_locked);
+}
+
+/* Verify the first @max items of @txlist, asking about those that need it. */
+static void ep_recheck(struct eventpoll *ep, const struct list_head *txlist, unsigned int max)
+{
+	struct ep_recheck recheck;
+
+	ep_gather(&recheck, txlist, max);
+	if (recheck.nr)
+		ep_verify(ep, &recheck, ep_poll_now(recheck.set, recheck.nr));
+}
+
+/* How many items of a scan are asked about in one go, if @room are wanted. */
+static unsigned int ep_batch(int room)
+{
+	return room < EP_RECHECK_MAX ? (unsigned int)room : EP_RECHECK_MAX;
+}
+
+bool ep_recheck_ahead(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	struct ep_recheck recheck;
+	int ret;
+
+	ep_gather(&recheck, &ep->rdllist, ep_batch(call->args->maxevents));
+	recheck.set[recheck.nr] = (struct pollfd){.fd = ep->source.fd, .events = POLLIN};
+	ret = ep_poll_now(recheck.set, recheck.nr + 1);
+	ep_verify(ep, &recheck, ret);
+	return ret < 0 || recheck.set[recheck.nr].revents;
 }
 
 /* Write one event behind those the caller has; there is room. */
@@ -162,8 +193,7 @@ int ep_send_events(struct ep_call *call)
 
 	ep_enter_scan(ep, &txlist);
 	while (can_write && call->n < call->args->maxevents && !list_is_empty(&txlist)) {
-		unsigned int left = (unsigned int)(call->args->maxevents - call->n);
-		unsigned int batch = left < EP_RECHECK_MAX ? left : EP_RECHECK_MAX;
+		unsigned int batch = ep_batch(call->args->maxevents - call->n);
 
 		ep_recheck(ep, &txlist, batch);
 		while (can_write && batch-- > 0 && !list_is_empty(&txlist))

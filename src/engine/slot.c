@@ -236,24 +236,19 @@ int ep_collect_max(struct ep_call *call)
 	return EP_SLOT_MAX;
 }
 
-/*
- * Collect what the source has; up to the first foreign event, for what S keeps it
- * would show twice.  Returns 0, or -errno.
- */
-int ep_collect(struct ep_call *call)
+/* Up to the first foreign event, for what S keeps it would show twice. */
+int ep_collected(struct ep_call *call, int n, int max)
 {
 	struct eventpoll *ep = call->ep;
-	int max, n;
 
-	do {
-		max = ep_collect_max(call);
-		if (max == 0)
+	while (n > 0) {
+		ep_take_slot(ep, call, n);
+		if (n < max || ep->has_foreign)
 			return 0;
-		n = ep_source_collect(ep, max);
-		if (n > 0)
-			ep_take_slot(ep, call, n);
-	} while (n == max && !ep->has_foreign);
-	return n < 0 ? n : 0;
+		max = ep_collect_max(call);
+		n = max ? ep_source_collect(ep, max) : 0;
+	}
+	return n;
 }
 
 /*

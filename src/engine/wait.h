@@ -88,8 +88,23 @@ void ep_slot_clear(struct epoll_event *entry);
 /* Has everything that was collected been dealt with? */
 bool ep_slot_is_empty(const struct eventpoll *ep);
 
+/* Ask the source for @max edges, into the slot.  How many there are now, or -errno. */
+static inline int ep_source_collect(struct eventpoll *ep, int max)
+{
+	return ep->is_inherited ? 0 : source_collect(&ep->source, ep->slot, max);
+}
+
+/* Deal with @n of at most @max edges in the slot, and with what the source has besides. */
+int ep_collected(struct ep_call *call, int n, int max);
+
 /* Collect what the source has, and deal with it.  0 or -errno. */
-int ep_collect(struct ep_call *call);
+static inline int ep_collect(struct ep_call *call)
+{
+	int max = ep_collect_max(call);
+	int n = max ? ep_source_collect(call->ep, max) : 0;
+
+	return n ? ep_collected(call, n, max) : 0;
+}
 
 /*
  * Deal with one edge, or with the first @n entries of the slot that are not empty.
@@ -115,6 +130,12 @@ void ep_give_back(struct ep_call *call);
  * -EFAULT if there are some and not even one could be written.
  */
 int ep_send_events(struct ep_call *call);
+
+/*
+ * Verify what the next scan will deliver first, and find out whether S has edges: both
+ * by one poll(2).  Inline driver only.
+ */
+bool ep_recheck_ahead(struct ep_call *call);
 
 /* Append one event to the buffer, which has a place for it. */
 void ep_put_event(struct ep_call *call, uint32_t events, uint64_t data);

@@ -11,21 +11,16 @@
 #include <errno.h>
 
 /*
- * Collect, then deliver.  While the kernel keeps items too, we take turns who is
- * first, so that neither starves the other in a small buffer.
+ * While the kernel keeps items too, we take turns who is first, so that neither
+ * starves the other in a small buffer.
  */
-static int wait_collect_and_send(struct ep_call *call)
+static int wait_take_turns(struct ep_call *call)
 {
 	struct eventpoll *ep = call->ep;
-	bool kernel_first = true;
+	bool kernel_first = ep->kernel_first;
 	int ret;
 
-	if (ep->nr_kernel || ep->has_foreign) {
-		kernel_first = ep->kernel_first;
-		ep->kernel_first = !kernel_first;
-	}
-	ep_new_stamp(ep);
-	ep_begin_collection(call);
+	ep->kernel_first = !kernel_first;
 	if (!kernel_first) {
 		ret = ep_send_events(call);
 		if (ret < 0 || call->n == call->args->maxevents)
@@ -34,6 +29,35 @@ static int wait_collect_and_send(struct ep_call *call)
 	ret = ep_collect(call);
 	if (ret < 0)
 		return call->n ? call->n : ret;
+	return ep_send_events(call);
+}
+
+/*
+ * Collect, then deliver.  Edges confirm what was left on the ready list, so that
+ * nothing has to be asked about that; but where S had none the last time, it is asked
+ * together with what is left.
+ */
+static int wait_collect_and_send(struct ep_call *call)
+{
+	struct eventpoll *ep = call->ep;
+	bool has_leftovers = !list_is_empty(&ep->rdllist), has_edges = true;
+	int ret;
+
+	ep_new_stamp(ep);
+	ep_begin_collection(call);
+	if (__builtin_expect(ep->nr_kernel || ep->has_foreign, 0))
+		return wait_take_turns(call);
+	if (has_leftovers && ep->rechecks_first)
+		has_edges = ep_recheck_ahead(call);
+	if (has_edges) {
+		ret = ep_collect(call);
+		if (ret < 0)
+			return call->n ? call->n : ret;
+	}
+	if (has_leftovers)
+		ep->rechecks_first = !call->nr_taken;
+	else if (list_is_empty(&ep->rdllist))
+		return call->n;
 	return ep_send_events(call);
 }
 

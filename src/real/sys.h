@@ -45,15 +45,23 @@ static inline int sys_epoll_ctl(int epfd, int op, int fd, const struct epoll_eve
 /* Collect what is there, at most @max events; never blocks. */
 static inline int sys_epoll_collect(int epfd, struct epoll_event *events, int max)
 {
+#ifdef SYS_epoll_wait /* a tenth cheaper, but newer architectures have it not */
+	return (int)raw_call(SYS_epoll_wait, epfd, sys_arg(events), max, 0, 0, 0);
+#else
 	return (int)raw_call(SYS_epoll_pwait, epfd, sys_arg(events), max, 0, 0, SYS_SIGSET_SIZE);
+#endif
 }
 
 /* Poll @nr files once; never blocks. */
 static inline int sys_poll_now(struct pollfd *fds, unsigned int nr)
 {
+#ifdef SYS_poll
+	return (int)raw_call(SYS_poll, sys_arg(fds), nr, 0, 0, 0, 0);
+#else
 	struct timespec timeout = {0, 0};
 
 	return (int)raw_call(SYS_ppoll, sys_arg(fds), nr, sys_arg(&timeout), 0, SYS_SIGSET_SIZE, 0);
+#endif
 }
 
 /* Poll @nr files; sleeps up to @timeout (NULL: for ever). */

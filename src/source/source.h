@@ -25,6 +25,8 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+#include "real/sys.h"
+
 struct loop_client;
 struct source;
 struct source_poll;
@@ -157,5 +159,16 @@ struct source {
 
 extern const struct source_ops source_epoll;
 extern const struct source_ops source_poll;
+
+/*
+ * ops->collect().  Inline, since a processor that forgets its return addresses in the
+ * kernel pays for each function to return from after a call.
+ */
+static inline int source_collect(struct source *source, struct epoll_event *edges, int max)
+{
+	if (__builtin_expect(source->ops == &source_epoll, 1))
+		return sys_epoll_collect(source->fd, edges, max);
+	return source->ops->collect(source, edges, max);
+}
 
 #endif

@@ -70,13 +70,15 @@ static int source_epoll_list(const struct source *source, source_see *see, void 
 }
 
 /*
- * Whole milliseconds, and that is what most applications ask for, go through
- * epoll_pwait, which every kernel has and every sandbox permits.
+ * Whole milliseconds, and that is what most applications ask for, go through the
+ * calls that every kernel has and every sandbox permits.
  */
 static int source_epoll_sleep_ms(int fd, struct epoll_event *edges, int max, uint64_t timeout_ns,
 				 const sigset_t *sigmask)
 {
-	int n = real()->epoll_pwait(fd, edges, max, clock_to_ms(timeout_ns), sigmask);
+	int timeout_ms = clock_to_ms(timeout_ns);
+	int n = sigmask ? real()->epoll_pwait(fd, edges, max, timeout_ms, sigmask)
+			: real()->epoll_wait(fd, edges, max, timeout_ms);
 
 	return n < 0 ? -errno : n;
 }
