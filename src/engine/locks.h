@@ -39,17 +39,23 @@ static inline struct eventpoll *ep_acquire(struct file *epfile)
 	return NULL;
 }
 
-/* mtx alone does where no loop thread can call back. */
+/*
+ * mtx alone does where no loop thread can call back.  Either way, who is cut off in
+ * between has done what stands before, and nothing of what stands behind.
+ */
 static inline void ep_lock(struct eventpoll *ep)
 {
 	if (__builtin_expect(ep->has_loop, 0))
 		section_acquire(&ep->lock, NULL);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static inline void ep_unlock(struct eventpoll *ep)
 {
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (__builtin_expect(ep->has_loop, 0))
 		section_release(&ep->lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 void ep_lock_loop(void);

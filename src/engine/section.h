@@ -197,6 +197,7 @@ static inline void section_acquire_nested(struct lock *lock, unsigned int depth,
 	section_note(lock, repair);
 	if (__builtin_expect(!lock_acquire_nested(lock, depth), 0) && repair)
 		repair(lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static inline void section_acquire(struct lock *lock, void (*repair)(struct lock *lock))
@@ -209,6 +210,7 @@ static inline void section_release(struct lock *lock)
 	struct section *section = &section_self;
 	unsigned int nr = section->nr_locks;
 
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	lock_release(lock);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (__builtin_expect(nr && section->locks[nr - 1].lock == lock &&
@@ -217,6 +219,7 @@ static inline void section_release(struct lock *lock)
 		section->nr_locks = nr - 1;
 	else
 		section_release_amid(lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /*

@@ -16,9 +16,10 @@
 #include "../conformance/stage.h"
 #include "../unit/steps.h"
 
-#define NR_VISITS 24 /* to one body; at other instructions for each */
-#define STRIDE	  61 /* instructions between visits */
-#define DATA	  0xabc0000
+#define NR_VISITS   24 /* to one body; at other instructions for each */
+#define STRIDE	    61 /* instructions between visits */
+#define FINE_STRIDE 7
+#define DATA	    0xabc0000
 
 /* e0 watches level, edge and other; @target is the body's, @extra the handler's. */
 static struct {
@@ -273,6 +274,14 @@ static void visit_everywhere(void (*visitor)(void))
 CLAIM(a_jump_out_of_any_call_leaves_all_watches_alive)
 {
 	visit_everywhere(jump_away);
+}
+
+/* A compiler that moves one store past another shows at very few instructions. */
+CLAIM(a_jump_out_of_ADD_at_nearly_any_instruction_leaves_all_watches_alive)
+{
+	for (size_t i = 0; bodies[i].run == add; i++)
+		for (long step = 0; visit(&bodies[i], jump_away, step);)
+			step += FINE_STRIDE;
 }
 
 CLAIM_ONLY("native epoll", "the poll source cannot learn of a new file in a handler",

@@ -89,7 +89,8 @@ Test(engine_zombie, spent_single_shot_keeps_only_its_order)
 	arrive(&e0, fd);
 	EXPECT_EVENTS(&e0, 8, {fd, EPOLLIN});
 	expect_zombie(bury(fd));
-	EXPECT_CALL(&e0, FAKE_REARM, fd, EPOLLONESHOT);
+	EXPECT_CALL(&e0, FAKE_DISARM, fd, 0);
+	EXPECT_CALL(&e0, FAKE_ARM, fd, EPOLLONESHOT);
 	EXPECT_NO_CALLS(&e0);
 	fake_wake(e0.fake, fd, EPOLLHUP);
 	EXPECT_NO_EVENTS(&e0);
