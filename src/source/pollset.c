@@ -36,7 +36,11 @@ static void *grow(const void *old, size_t used, size_t new_size)
 	return new;
 }
 
-/* Memory is given back once nothing points to it, should we be cut off by a fork. */
+/*
+ * Whoever is cut off, by a fork or a jump out of a handler, leaves a set that can be
+ * used: memory is given back once nothing points to it, a file counts once it is there,
+ * and another's place is its own before it loses the old one.
+ */
 static void pollset_keep_order(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -99,6 +103,7 @@ int pollset_add(struct pollset *set, int fd, uint32_t *ret_position)
 	set->fds[position] = (struct pollfd){.fd = fd};
 	set->files[position] = (struct pollset_file){0};
 	set->index[fd] = position + 1;
+	pollset_keep_order();
 	set->nr++;
 	*ret_position = position;
 	return 0;
@@ -107,15 +112,20 @@ int pollset_add(struct pollset *set, int fd, uint32_t *ret_position)
 void pollset_remove(struct pollset *set, uint32_t position)
 {
 	uint32_t last = set->nr - 1;
+	int fd = set->fds[position].fd;
 
 	ensure(position < set->nr);
-	set->index[set->fds[position].fd] = 0;
-	set->nr = last;
-	if (position == last)
-		return;
-	set->fds[position] = set->fds[last];
 	set->files[position] = set->files[last];
-	set->index[set->fds[position].fd] = position + 1;
+	pollset_keep_order();
+	set->fds[position] = set->fds[last]; /* from here on @fd is not in the set */
+	pollset_keep_order();
+	if (set->fds[last].fd >= 0) /* else somebody was cut off here before */
+		set->index[set->fds[last].fd] = position + 1;
+	pollset_keep_order();
+	set->fds[last].fd = -1; /* poll(2) passes it over, should it stay */
+	pollset_keep_order();
+	set->nr = last;
+	set->index[fd] = 0;
 }
 
 uint32_t pollset_poll(struct pollset *set)

@@ -41,12 +41,18 @@ void pollset_init(struct pollset *set);
 /* Free all there is; the set is empty then. */
 void pollset_fini(struct pollset *set);
 
-/* The position of descriptor @fd, POLLSET_NONE if it is not in the set. */
+/*
+ * The position of descriptor @fd, POLLSET_NONE if it is not in the set.  The index may
+ * be wrong of what was being added or removed by somebody who was cut off.
+ */
 static inline uint32_t pollset_find(const struct pollset *set, int fd)
 {
+	uint32_t position;
+
 	if (fd < 0 || (uint32_t)fd >= set->index_max)
 		return POLLSET_NONE;
-	return set->index[fd] - 1;
+	position = set->index[fd] - 1;
+	return position < set->nr && set->fds[position].fd == fd ? position : POLLSET_NONE;
 }
 
 /*

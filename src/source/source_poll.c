@@ -63,8 +63,7 @@
 
 struct source_poll {
 	struct pollset set;
-	uint32_t turn; /* the position at which the next collection begins to report */
-	uint32_t nr_latched;
+	uint32_t turn;		/* the position at which the next collection begins to report */
 	uint64_t interval_ns;	/* between rescans */
 	uint64_t due_ns;	/* the next rescan */
 	uint64_t rest_until_ns; /* and not before, the last having taken so long */
@@ -128,15 +127,13 @@ static bool is_latched(const struct pollset_file *file)
 /* What the file at @position is armed for from now on; nothing of it is seen. */
 static void set_armed(struct source *source, uint32_t position, uint32_t events, uint64_t tag)
 {
-	struct source_poll *state = source->poll;
-	struct pollset_file *file = &state->set.files[position];
-	struct pollfd *pfd = &state->set.fds[position];
+	struct pollset *set = &source->poll->set;
+	struct pollset_file *file = &set->files[position];
+	struct pollfd *pfd = &set->fds[position];
 
-	state->nr_latched -= is_latched(file);
 	file->tag = tag;
 	file->events = events;
 	file->seen = 0;
-	state->nr_latched += is_latched(file);
 	pfd->events = (short)(events & MASK_ASKABLE);
 	if (is_latched(file) && file->activity.kind == ACTIVITY_NONE)
 		file->activity.kind = (uint8_t)activity_classify(pfd->fd);
@@ -173,19 +170,13 @@ static int source_poll_rearm(struct source *source, int fd, uint32_t events, uin
 	return 0;
 }
 
-static void drop(struct source_poll *state, uint32_t position)
-{
-	state->nr_latched -= is_latched(&state->set.files[position]);
-	pollset_remove(&state->set, position);
-}
-
 static int source_poll_disarm(struct source *source, int fd)
 {
 	uint32_t position = pollset_find(&source->poll->set, fd);
 
 	if (position == POLLSET_NONE)
 		return -ENOENT;
-	drop(source->poll, position);
+	pollset_remove(&source->poll->set, position);
 	/* a sleeping poll(2) holds the file: a close now would not be the end of it */
 	loop_expel(source->client);
 	return 0;
@@ -225,7 +216,7 @@ static void note_falls(struct source *source)
 	/* from the end: what takes the place of a dropped file has been looked at */
 	for (i = set->nr; i-- > 0;) {
 		if (set->fds[i].revents & POLLNVAL) {
-			drop(source->poll, i);
+			pollset_remove(set, i);
 			is_changed = true;
 		} else if (fall(&set->files[i], (uint32_t)set->fds[i].revents)) {
 			is_changed = true;
@@ -299,18 +290,27 @@ static void plan_rescan(struct source_poll *state, uint64_t started_ns, bool is_
 		state->due_ns = due_ns;
 }
 
+static bool has_latched(const struct pollset *set)
+{
+	for (uint32_t i = 0; i < set->nr; i++)
+		if (is_latched(&set->files[i]))
+			return true;
+	return false;
+}
+
 static int source_poll_collect(struct source *source, struct epoll_event *edges, int max)
 {
 	struct source_poll *state = source->poll;
-	uint64_t started_ns = state->nr_latched ? clock_now_ns() : 0;
-	bool is_rescan = state->nr_latched && started_ns >= state->due_ns;
+	bool may_rescan = has_latched(&state->set);
+	uint64_t started_ns = may_rescan ? clock_now_ns() : 0;
+	bool is_rescan = may_rescan && started_ns >= state->due_ns;
 	uint32_t nr_ready = pollset_poll(&state->set);
 	int n = 0;
 
 	note_falls(source);
 	if (nr_ready)
 		n = report(state, edges, max, is_rescan);
-	if (state->nr_latched)
+	if (may_rescan)
 		plan_rescan(state, started_ns, is_rescan, n);
 	return n;
 }
@@ -344,8 +344,6 @@ static uint64_t source_poll_due_ns(const struct source *source)
 {
 	const struct source_poll *state = source->poll;
 
-	if (!state->nr_latched)
-		return CLOCK_FOREVER;
 	for (uint32_t i = 0; i < state->set.nr; i++) {
 		const struct pollset_file *file = &state->set.files[i];
 
