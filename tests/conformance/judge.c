@@ -137,6 +137,7 @@ static bool await_child(pid_t pid, int *status, char *text, size_t size)
 {
 	struct pollfd watched = {.fd = pidfd_open(pid, 0), .events = POLLIN};
 	struct progress progress = {.group = pid};
+	long limit_s = LIMIT_S; /* of processor time, too */
 	bool is_hung = false;
 	int ready;
 
@@ -145,7 +146,8 @@ static bool await_child(pid_t pid, int *status, char *text, size_t size)
 	while (ready < 0 && errno == EINTR);
 	if (ready == 0 && atomic_load(&verdict->more_s) > 0)
 		ready = poll(&watched, 1, atomic_load(&verdict->more_s) * 1000);
-	while (ready == 0 && progress_is_made(&progress, LIMIT_S * 1000L))
+	limit_s += atomic_load(&verdict->more_s);
+	while (ready == 0 && progress_is_made(&progress, limit_s * 1000))
 		ready = poll(&watched, 1, LOOK_S * 1000);
 	if (ready == 0) {
 		is_hung = true;

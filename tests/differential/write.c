@@ -88,7 +88,9 @@ static void write_step(struct world *world)
 static void avoid_deviations(struct world *world)
 {
 	enum {
-		ONESHOT = 1
+		ET = 0,
+		ONESHOT = 1,
+		EXCLUSIVE = 2
 	};
 
 	/*
@@ -107,6 +109,10 @@ static void avoid_deviations(struct world *world)
 	    does(world, HABIT_DUPS | HABIT_SENDS | HABIT_FORKS | HABIT_CHILD) &&
 	    does(world, HABIT_POLLS | HABIT_NESTS | HABIT_STALE | HABIT_ERRS))
 		world->flags[ONESHOT] = 0;
+	/* An eventpoll that is sent shows edges once more; the EXCLUSIVE queues up anew. */
+	if (does(world, HABIT_EPDUPS) &&
+	    (world->flags[ET] || world->flags[EXCLUSIVE] || does(world, HABIT_ODD)))
+		world->habits &= ~(uint32_t)HABIT_SENDS;
 	if (does(world, HABIT_RAW))
 		world->habits &= ~(uint32_t)(HABIT_STALE | HABIT_CROWD); /* batches get short */
 	if (world->kind == KIND_THREAD)

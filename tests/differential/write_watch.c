@@ -190,16 +190,20 @@ void write_poll(struct world *world)
 
 void write_mistake(struct world *world)
 {
-	int epoll = thing_any(world, T(EPOLL)), thing = thing_any(world, ANY_TYPE);
+	int epoll = thing_any(world, T(EPOLL)), thing = thing_any(world, ANY_TYPE), op;
 
 	if (epoll < 0 || thing < 0)
 		return;
 	switch (below(world, 7)) {
 	case 0:
-		line(world, "ctl f%d %d f%d IN 1", epoll, below(world, 6) - 1, thing);
+		op = below(world, 6) - 1;
+		line(world, "ctl f%d %d f%d IN 1", epoll, op, thing);
+		world->things[thing].was_deleted |= op == EPOLL_CTL_DEL;
 		break;
 	case 1:
-		line(world, "null f%d %d f%d", epoll, below(world, 5), thing);
+		op = below(world, 5);
+		line(world, "null f%d %d f%d", epoll, op, thing);
+		world->things[thing].was_deleted |= op == EPOLL_CTL_DEL;
 		break;
 	case 2:
 		line(world, "add f%d f%d IN 1", thing, epoll);
