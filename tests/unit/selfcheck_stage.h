@@ -50,6 +50,10 @@ static noinline void look(struct stage_ep *e)
 	section_leave();
 }
 
+enum {
+	CHILD_LIMIT_S = 20 /* an assertion that fails in a child waits for ever */
+};
+
 /* What a child says on stderr while it does @body and looks; its status as of wait(2). */
 static inline int say_in_child(void (*body)(void), char *said, size_t size)
 {
@@ -61,6 +65,7 @@ static inline int say_in_child(void (*body)(void), char *said, size_t size)
 	pid = fork();
 	if (pid == 0) {
 		signal(SIGABRT, SIG_DFL);
+		alarm(CHILD_LIMIT_S);
 		dup2(ends[1], STDERR_FILENO);
 		body();
 		look(&e0);
