@@ -88,9 +88,7 @@ static void write_step(struct world *world)
 static void avoid_deviations(struct world *world)
 {
 	enum {
-		ET = 0,
-		ONESHOT = 1,
-		EXCLUSIVE = 2
+		ONESHOT = 1
 	};
 
 	/*
@@ -109,9 +107,11 @@ static void avoid_deviations(struct world *world)
 	    does(world, HABIT_DUPS | HABIT_SENDS | HABIT_FORKS | HABIT_CHILD) &&
 	    does(world, HABIT_POLLS | HABIT_NESTS | HABIT_STALE | HABIT_ERRS))
 		world->flags[ONESHOT] = 0;
-	/* An eventpoll that is sent shows edges once more; the EXCLUSIVE queues up anew. */
-	if (does(world, HABIT_EPDUPS) &&
-	    (world->flags[ET] || world->flags[EXCLUSIVE] || does(world, HABIT_ODD)))
+	/*
+	 * An eventpoll that is sent shows edges once more, what is EXCLUSIVE queues up
+	 * anew, and who receives it finds tags of closed numbers.
+	 */
+	if (does(world, HABIT_EPDUPS))
 		world->habits &= ~(uint32_t)HABIT_SENDS;
 	if (does(world, HABIT_RAW))
 		world->habits &= ~(uint32_t)(HABIT_STALE | HABIT_CROWD); /* batches get short */

@@ -5,6 +5,7 @@
  * tests/differential leaves these out (write.c there says where); here each is
  * pinned, so that a change is noticed.
  */
+#include <fcntl.h>
 #include <sys/syscall.h>
 
 #include "base/raw.h"
@@ -102,6 +103,40 @@ DEVIATION(an_edge_is_shown_once_although_its_eventpoll_is_sent)
 	EXPECT_EVENTS(e0, 0, {EPOLLIN, 1});
 	EXPECT_QUIET(e0);
 	CLOSE(e0, p[0], p[1], s[0], s[1]);
+}
+
+/* e1 is e0 as a message brought it; e0's watch of p0 lives on by a duplicate. */
+static void received_with_a_dead_number(int *e0, int *e1, int p[2], int s[2], int *duplicate)
+{
+	*e0 = epoll_open();
+	pipe_open(p);
+	unix_open(s);
+	watch(*e0, p[0], EPOLLIN, 1);
+	*duplicate = fcntl(p[0], F_DUPFD_CLOEXEC, 0);
+	CLOSE(p[0]);
+	fd_send(s[0], *e0);
+	*e1 = fd_receive(s[1]);
+	put(p[1], 1);
+}
+
+#define NO_NUMBER "the kernel cannot be told the data of a watch whose number is closed"
+
+CLAIM_EXCEPT("epoll poll", NO_NUMBER, a_received_eventpoll_shows_the_data_of_a_closed_number)
+{
+	int e0, e1, p[2], s[2], duplicate;
+
+	received_with_a_dead_number(&e0, &e1, p, s, &duplicate);
+	EXPECT_EVENTS(e1, 0, {EPOLLIN, 1});
+	CLOSE(e0, e1, duplicate, p[1], s[0], s[1]);
+}
+DEVIATION(a_received_eventpoll_shows_the_data_of_a_closed_number)
+{
+	int e0, e1, p[2], s[2], duplicate;
+	struct epoll_event event;
+
+	received_with_a_dead_number(&e0, &e1, p, s, &duplicate);
+	EXPECT(epoll_wait(e1, &event, 1, 0) != 1 || event.data.u64 != 1);
+	CLOSE(e0, e1, duplicate, p[1], s[0], s[1]);
 }
 
 /* e1 -(lt, RDNORM)-> e0 -(lt)-> p0 */
