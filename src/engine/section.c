@@ -54,7 +54,7 @@ static bool section_has_key;
 static void section_thread_ends(void *unused)
 {
 	(void)unused;
-	if (section_is_inside())
+	if (section_is_inside() || section_is_behind())
 		section_abandon();
 }
 
@@ -179,11 +179,13 @@ void section_abandon(void)
 
 bool section_reenter(struct section_mark here)
 {
+	bool was_inside = section_self.mark.frame != 0;
+
 	if (section_mark_is_live(&section_self.mark, here.frame))
 		return false;
-	if (section_self.mark.frame)
+	section_set_mark(here); /* before the recovery: a handler in it must not begin another */
+	if (was_inside)
 		section_recover();
-	section_set_mark(here);
 	section_finish();
 	return true;
 }

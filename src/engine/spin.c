@@ -71,7 +71,8 @@ void ep_spin_prepare(struct ep_call *call, struct ep_spin *spin)
 	struct eventpoll *ep = call->ep;
 
 	*spin = (struct ep_spin){.budget_ns = 0};
-	if (!ep_config.spins || call->args->sigmask || !list_is_empty(&ep->waiters))
+	if (!ep_config.spins || !call->timeout_ns || call->args->sigmask ||
+	    !list_is_empty(&ep->waiters))
 		return;
 	spin->budget_ns = ep_config.spin_ns;
 	if (spin->budget_ns)
@@ -89,7 +90,7 @@ static int spin_look(struct eventpoll *ep, struct epoll_event *buffer, int max)
 	do {
 		fd = ep_source_fd(ep);
 		n = ep->source.ops->collect(&ep->source, buffer, max);
-	} while (n == -EBADF && fd != ep_source_fd(ep)); /* renamed just then */
+	} while (n < 0 && fd != ep_source_fd(ep)); /* renamed just then */
 	return n;
 }
 
