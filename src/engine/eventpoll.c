@@ -106,6 +106,8 @@ static void ep_init(struct eventpoll *ep)
 	ep->has_foreign = false;
 	ep->has_leftovers = false;
 	ep->kernel_first = true;
+	ep->rechecks_first = false;
+	ep->has_strayed = false;
 	ep->check = (struct selfcheck){0};
 	busy_init(&ep->busy);
 	ep_slot_init(ep);

@@ -33,6 +33,7 @@ struct file *file_new(void)
 	file->kind = FILE_UNKNOWN;
 	file->is_released = false;
 	file->is_shared = false;
+	file->lost_fd = -1;
 	__atomic_store_n(&file->refs, 1, __ATOMIC_RELEASE);
 	return file;
 }

@@ -42,6 +42,7 @@ struct file {
 	bool was_used;	      /* the slot has had a file before */
 	bool is_released;     /* an eventpoll: S has the application's own data, pass through */
 	bool is_shared;	      /* dup'ed out of sight or passed on: outlives its descriptors */
+	int lost_fd; /* which a handler has closed, and our books do not know it yet; or -1 */
 };
 
 /*

@@ -153,6 +153,7 @@ struct eventpoll {
 	bool is_shown_ready;  /* poll source: the identity says so */
 	bool has_loop;	      /* driver `thread' */
 	bool has_foreign;     /* registrations of others were seen in S */
+	bool has_strayed;     /* a call of ours may have hit what a handler had just added */
 	bool has_leftovers;   /* settled with events of theirs in the slot */
 	bool kernel_first;    /* whose turn it is while both keep items */
 	bool rechecks_first;  /* S had no edges when it was last asked beside leftovers */
@@ -244,9 +245,9 @@ int ep_remove_armed(struct epitem *epi);		  /* S does: for a DEL */
 void ep_set_keeper(struct epitem *epi, enum keeper keeper);
 int ep_arm(struct epitem *epi, uint32_t events);   /* first registration */
 int ep_rearm(struct epitem *epi, uint32_t events); /* new generation */
-int ep_source_arm(struct eventpoll *ep, int fd, uint32_t events, uint64_t tag);
-int ep_source_rearm(struct eventpoll *ep, int fd, uint32_t events, uint64_t tag);
-int ep_source_disarm(struct eventpoll *ep, int fd);
+int ep_source_arm(const struct epitem *epi, uint32_t events, uint64_t tag);
+int ep_source_rearm(const struct epitem *epi, uint32_t events, uint64_t tag);
+int ep_source_disarm(const struct epitem *epi);
 int ep_item_compare(const struct rb_node *left, const struct rb_node *right);
 
 /* -------- insert.c and ctl.c; mtx held, source locked -------- */

@@ -68,7 +68,7 @@ void ep_retire(struct epitem *epi)
 	struct epitem *outer = ep_enter_change(epi);
 	struct eventpoll *ep = epi->ep;
 
-	if (ep_source_disarm(ep, epi->fd) < 0)
+	if (ep_source_disarm(epi) < 0)
 		selfcheck_left(epi, epi->generation);
 	probe(ep->counts, PROBE_DISARMED);
 	if (ep_disputed_op(epi) == EPOLL_CTL_ADD && ep_arm(epi, EPOLLET) == 0)
@@ -96,6 +96,15 @@ struct epitem *ep_overtake(struct epitem *epi, int op)
 	return epi;
 }
 
+/* ep_retire() may have undone an ADD of this kind, and have armed it for nothing. */
+static void ep_adopt_exclusive(struct epitem *epi, const struct epoll_event *event)
+{
+	if (!(event->events & EPOLLEXCLUSIVE))
+		return;
+	ep_source_disarm(epi);
+	ep_source_arm(epi, event->events, event->data.u64);
+}
+
 /*
  * S has the application's data for @epi, or the section that went on after the
  * handler has put our tag there again.  Either way it is put right: the handler's
@@ -113,6 +122,7 @@ static void ep_adopt(struct epitem *epi, const struct deferred *deferred)
 		return;
 	}
 	if ((deferred->event.events | epi->event.events) & EPOLLEXCLUSIVE) {
+		ep_adopt_exclusive(epi, &deferred->event);
 		ep_remove(epi);
 		ep->has_foreign = true;
 		return;
@@ -152,6 +162,56 @@ static void ep_finish_interrupted(const struct deferred *deferred)
 		ep->has_foreign = true;
 	else if (deferred->serial && deferred->serial == epi->dispute)
 		ep_adopt(epi, deferred);
+	ep_unlock_source(is_locked);
+	ep_release_mtx(ep);
+}
+
+/* What S has of a number: others' registrations, and what was ours. */
+struct stray_search {
+	struct eventpoll *ep;
+	int fd;
+	bool is_registered, is_stray;
+};
+
+static void ep_see_stray(void *ctx, const struct source_watch *watch)
+{
+	struct stray_search *search = ctx;
+	bool is_foreign;
+
+	if (watch->fd != search->fd || ep_find_tag(search->ep, watch->tag, &is_foreign))
+		return;
+	search->is_registered = true;
+	search->is_stray |= !is_foreign;
+}
+
+/* What a handler has registered is registered still, and under its own data. */
+static void ep_repeat(struct eventpoll *ep, const struct deferred *deferred)
+{
+	struct stray_search search = {.ep = ep, .fd = deferred->fd};
+
+	if (ep->source.ops->list(&ep->source, ep_see_stray, &search) < 0)
+		return;
+	if (!search.is_registered)
+		sys_epoll_ctl(ep->source.fd, EPOLL_CTL_ADD, deferred->fd, &deferred->event);
+	else if (search.is_stray)
+		sys_epoll_ctl(ep->source.fd, EPOLL_CTL_MOD, deferred->fd, &deferred->event);
+	ep->has_strayed = false;
+}
+
+/*
+ * The other half of an ADD or MOD of a file we have not seen.  Its number may have been
+ * one that our own code was just telling S about: closed by the handler before.
+ */
+static void ep_finish_unseen(const struct deferred *deferred)
+{
+	struct eventpoll *ep = ep_acquire(deferred->object);
+	bool is_locked;
+
+	if (!ep)
+		return;
+	is_locked = ep_lock_source(ep);
+	if (ep->has_strayed)
+		ep_repeat(ep, deferred);
 	ep_unlock_source(is_locked);
 	ep_release_mtx(ep);
 }
@@ -263,8 +323,15 @@ int ep_ctl_interrupted(struct file *epfile, int op, int fd, struct file *file,
 			return -ENOMEM;
 		return section_defer(&deferred);
 	}
-	if (!file || (op != EPOLL_CTL_ADD && op != EPOLL_CTL_MOD && op != EPOLL_CTL_DEL))
+	if (op != EPOLL_CTL_ADD && op != EPOLL_CTL_MOD && op != EPOLL_CTL_DEL)
 		return sys_epoll_ctl(ep->source.fd, op, fd, &deferred.event);
+	if (!file) {
+		ret = sys_epoll_ctl(ep->source.fd, op, fd, &deferred.event);
+		deferred.run = ep_finish_unseen;
+		if (ret == 0 && op != EPOLL_CTL_DEL)
+			section_defer(&deferred);
+		return ret;
+	}
 	section_early_begin();
 	ret = ep_dispute(ep, &deferred);
 	if (ret == 0)

@@ -188,7 +188,7 @@ int ep_remove_armed(struct epitem *epi)
 {
 	struct eventpoll *ep = epi->ep;
 	struct epitem *outer = ep_enter_change(epi);
-	int ret = ep_is_dormant(epi) ? 0 : ep_source_disarm(ep, epi->fd);
+	int ret = ep_is_dormant(epi) ? 0 : ep_source_disarm(epi);
 
 	if (ret < 0)
 		selfcheck_left(epi, epi->generation);
@@ -215,25 +215,53 @@ static int ep_told(const struct eventpoll *ep, int ret)
 	return ep->is_inherited ? 0 : ret;
 }
 
-int ep_source_arm(struct eventpoll *ep, int fd, uint32_t events, uint64_t tag)
+/*
+ * @epi was lost while the source was told of its number: that may have been of another
+ * file, which a handler had just added.
+ */
+static void ep_note_stray(const struct epitem *epi)
 {
-	if (ep->is_inherited)
-		return 0;
-	return ep_told(ep, ep->source.ops->arm(&ep->source, fd, events, tag));
+	if (__builtin_expect(ep_is_lost(epi), 0))
+		epi->ep->has_strayed = true;
 }
 
-int ep_source_rearm(struct eventpoll *ep, int fd, uint32_t events, uint64_t tag)
+int ep_source_arm(const struct epitem *epi, uint32_t events, uint64_t tag)
 {
+	struct eventpoll *ep = epi->ep;
+
+	if (ep_is_lost(epi))
+		return -EBADF;
 	if (ep->is_inherited)
 		return 0;
-	return ep_told(ep, ep->source.ops->rearm(&ep->source, fd, events, tag));
+	return ep_told(ep, ep->source.ops->arm(&ep->source, epi->fd, events, tag));
 }
 
-int ep_source_disarm(struct eventpoll *ep, int fd)
+int ep_source_rearm(const struct epitem *epi, uint32_t events, uint64_t tag)
 {
+	struct eventpoll *ep = epi->ep;
+	int ret;
+
+	if (ep_is_lost(epi))
+		return -ENOENT;
 	if (ep->is_inherited)
 		return 0;
-	return ep_told(ep, ep->source.ops->disarm(&ep->source, fd));
+	ret = ep_told(ep, ep->source.ops->rearm(&ep->source, epi->fd, events, tag));
+	ep_note_stray(epi);
+	return ret;
+}
+
+int ep_source_disarm(const struct epitem *epi)
+{
+	struct eventpoll *ep = epi->ep;
+	int ret;
+
+	if (ep_is_lost(epi))
+		return -EBADF;
+	if (ep->is_inherited)
+		return 0;
+	ret = ep_told(ep, ep->source.ops->disarm(&ep->source, epi->fd));
+	ep_note_stray(epi);
+	return ret;
 }
 
 int ep_arm(struct epitem *epi, uint32_t events)
@@ -243,7 +271,7 @@ int ep_arm(struct epitem *epi, uint32_t events)
 
 	epi->armed = events; /* first: whoever is cut off here can tell that it may be */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	ret = ep_source_arm(ep, epi->fd, events, ep_tag(epi));
+	ret = ep_source_arm(epi, events, ep_tag(epi));
 	selfcheck_changed(&ep->check, "arming", epi->fd);
 	if (ret < 0) {
 		epi->armed = 0;
@@ -262,7 +290,7 @@ static int ep_tell_source(struct epitem *epi, uint32_t events)
 	ep_lock(ep);
 	ep_renew(epi);
 	ep_unlock(ep);
-	ret = ep_source_rearm(ep, epi->fd, events, ep_tag(epi));
+	ret = ep_source_rearm(epi, events, ep_tag(epi));
 	selfcheck_changed(&ep->check, "arming again", epi->fd);
 	if (ret < 0) {
 		selfcheck_left(epi, generation);

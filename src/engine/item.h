@@ -99,6 +99,12 @@ static inline void ep_exit_change(struct eventpoll *ep, struct epitem *outer)
 	ep->changing = outer;
 }
 
+/* The number of @epi may be another file's by now, which the source is not to be told of. */
+static inline bool ep_is_lost(const struct epitem *epi)
+{
+	return epi->file && epi->file->lost_fd == epi->fd && epi->ep->source.ops->has_kernel_epoll;
+}
+
 /* A handler has changed @epi's registration, and the rest of its call is deferred. */
 static inline bool ep_is_disputed(const struct epitem *epi)
 {

@@ -56,7 +56,7 @@ void ep_make_dormant(struct epitem *epi)
 	ep_set_keeper(epi, KEPT_BY_KERNEL);
 	epi->armed = 0; /* first: who is cut off here is completed by doing it again */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (ep_source_disarm(ep, epi->fd) < 0)
+	if (ep_source_disarm(epi) < 0)
 		selfcheck_left(epi, generation);
 	ep_lock(ep);
 	ep_renew(epi);
@@ -151,16 +151,15 @@ void ep_settle_loop(struct eventpoll *ep)
 /* Give @epi to the application: S has its own flags and data from now on. */
 static void ep_release_item(struct epitem *epi)
 {
-	struct eventpoll *ep = epi->ep;
 	uint64_t data = epi->event.data.u64;
 
 	if (ep_is_dormant(epi)) {
-		ep_source_arm(ep, epi->fd, ep_kernel_mask(epi), data);
+		ep_source_arm(epi, ep_kernel_mask(epi), data);
 	} else if (epi->event.events & EPOLLEXCLUSIVE) {
-		ep_source_disarm(ep, epi->fd);
-		ep_source_arm(ep, epi->fd, epi->event.events, data);
+		ep_source_disarm(epi);
+		ep_source_arm(epi, epi->event.events, data);
 	} else {
-		ep_source_rearm(ep, epi->fd, ep_kernel_mask(epi), data);
+		ep_source_rearm(epi, ep_kernel_mask(epi), data);
 	}
 }
 

@@ -86,7 +86,7 @@ static void ep_rebuild_gone(struct eventpoll *ep, struct epitem *epi, uint32_t s
 	if (epi->armed && !ep->is_inherited && ep_watches(ep, epi->fd))
 		selfcheck_left(epi, epi->generation);
 	else if (epi->armed)
-		ep_source_disarm(ep, epi->fd); /* the ADD was not to be */
+		ep_source_disarm(epi); /* the ADD was not to be */
 	epi->armed = 0;
 	slab_free(&ep->items, slot);
 }

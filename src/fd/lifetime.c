@@ -63,6 +63,8 @@ static void lifetime_forget_late(const struct deferred *deferred)
 
 	table_lock();
 	ep_forget_fd(file, deferred->fd, false);
+	if (file->lost_fd == deferred->fd)
+		file->lost_fd = -1;
 	if (file->ep)
 		lifetime_forget_eventpoll(file, deferred->fd);
 	if (--file->nr_fds == 0)
@@ -76,11 +78,13 @@ static void lifetime_forget_late(const struct deferred *deferred)
  */
 static void lifetime_forget_interrupting(int fd)
 {
-	struct deferred late = {.run = lifetime_forget_late, .fd = fd};
+	struct file *file = table_take(fd);
+	struct deferred late = {.run = lifetime_forget_late, .object = file, .fd = fd};
 
-	late.object = table_take(fd);
-	if (late.object)
-		section_defer(&late); /* too many: the file is leaked, and nothing else */
+	if (!file)
+		return;
+	file->lost_fd = fd;
+	section_defer(&late); /* too many: the file is leaked, and nothing else */
 }
 
 void lifetime_forget_known(int fd)
