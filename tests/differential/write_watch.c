@@ -106,6 +106,8 @@ void write_del(struct world *world)
 	watch = *found;
 	line(world, "del f%d f%d", watch.epoll, watch.target);
 	world->things[watch.target].was_deleted = true;
+	if (!world->things[watch.target].is_open) /* whose number it is by now, nobody knows */
+		world->habits &= ~(uint32_t)HABIT_RAW;
 	if (world->things[watch.target].is_open && chance(world, 40))
 		write_watch(world, "add", watch.epoll, watch.target);
 	else if (chance(world, 90))

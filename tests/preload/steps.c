@@ -16,10 +16,11 @@
 #include "../conformance/stage.h"
 #include "../unit/steps.h"
 
-#define NR_VISITS   24 /* to one body; at other instructions for each */
-#define STRIDE	    61 /* instructions between visits */
-#define FINE_STRIDE 7
-#define DATA	    0xabc0000
+#define NR_VISITS      24 /* to one body; at other instructions for each */
+#define STRIDE	       61 /* instructions between visits */
+#define NR_FINE_VISITS 250
+#define FINE_STRIDE    7
+#define DATA	       0xabc0000
 
 /* e0 watches level, edge and other; @target is the body's, @extra the handler's. */
 static struct {
@@ -280,8 +281,9 @@ CLAIM(a_jump_out_of_any_call_leaves_all_watches_alive)
 CLAIM(a_jump_out_of_ADD_at_nearly_any_instruction_leaves_all_watches_alive)
 {
 	for (size_t i = 0; bodies[i].run == add; i++)
-		for (long step = 0; visit(&bodies[i], jump_away, step);)
-			step += FINE_STRIDE;
+		for (long nr = 0; nr < NR_FINE_VISITS; nr++)
+			if (!visit(&bodies[i], jump_away, nr * FINE_STRIDE))
+				break;
 }
 
 CLAIM_ONLY("native epoll", "the poll source cannot learn of a new file in a handler",
